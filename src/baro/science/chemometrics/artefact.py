@@ -1,0 +1,101 @@
+"""A calibration as bytes: a JSON description and an npz of arrays. Nothing is pickled.
+
+The description holds the SHA-256 of the arrays, and the artefact's digest is the SHA-256 of the
+description; so one digest fixes every byte of both. The encoding is deterministic: the same model
+gives the same bytes (fixed dates in the archive, nothing compressed, keys sorted).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from baro.science.chemometrics.model import CalibrationModel, CalibrationSet, Floats, Limits, Preprocessing
+from baro.science.errors import ArtefactDamaged, ArtefactFormatError
+
+FORMAT = "baro.calibration.1"
+_ARRAYS = ("axis", "centre", "rotations", "loadings", "y_loadings", "score_variance")
+_TEXTS = ("name", "quantity", "unit", "nominal", "axis_unit", "y_mean")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelArtefact:
+    """`digest` is the SHA-256 (hex) of `json_bytes`, which holds that of `npz_bytes`."""
+
+    json_bytes: bytes
+    npz_bytes: bytes
+    digest: str
+
+
+def dumps(model: CalibrationModel) -> ModelArtefact:
+    """Encode a model."""
+    arrays = {name: getattr(model, name) for name in _ARRAYS}
+    for entry in fields(CalibrationSet):
+        arrays[f"calibration.{entry.name}"] = getattr(model.calibration, entry.name)
+    npz = _pack(arrays)
+    description: dict[str, Any] = {
+        "format": FORMAT,
+        "arrays_sha256": hashlib.sha256(npz).hexdigest(),
+        "axis_digest": model.axis_digest,
+        "channels": model.channels,
+        "latent_variables": model.latent_variables,
+        "preprocessing": asdict(model.preprocessing),
+        "limits": asdict(model.limits),
+        "figures": dict(model.figures),
+        "provenance": dict(model.provenance),
+    } | {name: getattr(model, name) for name in _TEXTS}
+    body = (
+        json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+        + b"\n"
+    )
+    return ModelArtefact(body, npz, hashlib.sha256(body).hexdigest())
+
+
+def loads(json_bytes: bytes, npz_bytes: bytes, expected_digest: str) -> CalibrationModel:
+    """Decode a model after checking every byte against `expected_digest`.
+
+    Raises ArtefactDamaged, which names the file, and ArtefactFormatError for another format.
+    """
+    _check("JSON", expected_digest, json_bytes)
+    description = json.loads(json_bytes)
+    if description.get("format") != FORMAT:
+        raise ArtefactFormatError(f"Expected the format {FORMAT}, found {description.get('format')!r}.")
+    _check("npz", description["arrays_sha256"], npz_bytes)
+    with np.load(io.BytesIO(npz_bytes), allow_pickle=False) as archive:
+        arrays = dict(archive)
+    calibration = CalibrationSet(**{e.name: arrays[f"calibration.{e.name}"] for e in fields(CalibrationSet)})
+    return CalibrationModel(
+        **{name: arrays[name] for name in _ARRAYS},
+        **{name: description[name] for name in _TEXTS},
+        preprocessing=Preprocessing(**description["preprocessing"]),
+        limits=Limits(**description["limits"]),
+        calibration=calibration,
+        figures=description["figures"],
+        provenance=description["provenance"],
+    )
+
+
+def _check(part: str, expected: str, body: bytes) -> None:
+    found = hashlib.sha256(body).hexdigest()
+    if found != expected:
+        raise ArtefactDamaged(part, expected, found)
+
+
+def _pack(arrays: dict[str, Floats]) -> bytes:
+    """An npz whose bytes depend on nothing but the arrays."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, arrays[name].astype("<f8"), version=(1, 0), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=_EPOCH)
+            entry.create_system = 3  # said to be Unix on every system
+            archive.writestr(entry, member.getvalue())
+    return sink.getvalue()

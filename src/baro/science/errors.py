@@ -1,0 +1,65 @@
+"""What can go wrong in the science rooms. The docstring of a class is its default message."""
+
+from __future__ import annotations
+
+
+class ScienceError(Exception):
+    """The computation cannot be done with these data."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class SpectrumError(ScienceError):
+    """The spectrum cannot be predicted."""
+
+
+class SpectrumLengthError(SpectrumError):
+    """The spectrum has another number of channels than the model."""
+
+    def __init__(self, expected: int, found: int) -> None:
+        self.expected = expected
+        self.found = found
+        super().__init__(f"The model has {expected} channels, the spectrum has {found}.")
+
+
+class SpectrumNotFiniteError(SpectrumError):
+    """The spectrum holds values that are not finite numbers."""
+
+
+class FlatSpectrumError(SpectrumError):
+    """The spectrum is flat: it has no variation to normalise by."""
+
+
+class AxisMismatchError(SpectrumError):
+    """The spectrum was taken on another spectral axis than the model's."""
+
+
+class CalibrationDataError(ScienceError):
+    """The calibration data do not have the shape or content that is needed."""
+
+
+class NotCompilableError(ScienceError):
+    """The fitted pipeline is not of a form that can be compiled for online use."""
+
+
+class ArtefactDamaged(ScienceError):  # noqa: N818 - the state of the artefact is the name of the error
+    """The model artefact is not the one that was approved."""
+
+    def __init__(self, part: str, expected: str, found: str) -> None:
+        self.part = part
+        self.expected = expected
+        self.found = found
+        super().__init__(f"The model's {part} file is damaged: expected SHA-256 {expected}, found {found}.")
+
+
+class ArtefactFormatError(ScienceError):
+    """The model artefact is of a format this version does not read."""
+
+
+class UniformityError(ScienceError):
+    """Uniformity of dosage units cannot be judged from these results."""
+
+
+class NoAcceptanceCriteriaError(UniformityError):
+    """There are no acceptance criteria for this number of dosage units."""
