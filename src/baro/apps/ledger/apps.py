@@ -1,0 +1,36 @@
+"""Django's entry to the ledger, and the one place where the guards are put in force."""
+
+from django.apps import AppConfig, apps
+from django.db import connections
+from django.db.models.signals import post_migrate
+
+from baro.database import guards
+
+
+class LedgerConfig(AppConfig):
+    name = "baro.apps.ledger"
+    label = "ledger"
+
+    def ready(self) -> None:
+        post_migrate.connect(put_guards_in_force, sender=self)
+
+
+def guarded_tables() -> dict[str, guards.Guard]:
+    """Every table of ours with its guard. Raises LookupError for a model that declares none."""
+    found = {}
+    for model in apps.get_models(include_auto_created=True):
+        if model.__module__.startswith("baro.") and model._meta.managed:
+            guard = getattr(model, "guard", None)
+            if guard is None:
+                raise LookupError(f"{model.__name__} has no guard: inherit from baro.apps.ledger.models.Record")
+            found[model._meta.db_table] = guard
+    return found
+
+
+def put_guards_in_force(using: str, **kwargs: object) -> None:
+    """After every migration: policies, grants and triggers as the models say now."""
+    ours = guarded_tables()
+    with connections[using].cursor() as cursor:
+        tables = connections[using].introspection.table_names(cursor)
+        if set(ours) <= set(tables):  # false only half way through a partial or backward migration
+            guards.apply(cursor, ours, plain=[t for t in tables if t not in ours])

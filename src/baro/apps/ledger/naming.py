@@ -1,0 +1,26 @@
+"""Names in two languages."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+
+def in_language(korean: str, english: str) -> str:
+    """The text for the language of the page; Korean when none is set."""
+    return korean if (get_language() or "ko").startswith("ko") else english
+
+
+class Named(models.Model):
+    """A record with a name in Korean and in English; `title` is the one to show."""
+
+    name_ko = models.CharField(_("name in Korean"), max_length=200)
+    name_en = models.CharField(_("name in English"), max_length=200)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def title(self) -> str:
+        return in_language(self.name_ko, self.name_en)

@@ -1,0 +1,1 @@
+"""Manufacturing: the lots and what ran them."""

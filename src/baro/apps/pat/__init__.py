@@ -1,0 +1,1 @@
+"""Process analytical technology: calibration models and their predictions."""

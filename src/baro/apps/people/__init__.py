@@ -1,0 +1,1 @@
+"""Companies, sites, people and what each may do."""

@@ -1,0 +1,62 @@
+"""Every request runs in one transaction that sees one company only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+
+from baro.apps.people.models import User
+from baro.database.context import Context
+
+USER_KEY = "user"
+COMPANY_KEY = "company"
+PASSWORD_KEY = "password"
+
+
+def remember(request: HttpRequest, user: User) -> None:
+    """Start a session for `user` under a new key."""
+    request.session.cycle_key()
+    request.session[USER_KEY] = str(user.id)
+    request.session[COMPANY_KEY] = str(user.company_id)
+    request.session[PASSWORD_KEY] = user.get_session_auth_hash()
+    request.user = user
+
+
+class CompanyMiddleware:
+    """Sets the company of the signed-in person for the transaction of the request, and their language."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        company = request.session.get(COMPANY_KEY)
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                Context(UUID(company) if company else None).apply(cursor)
+            request.user = _user(request) or AnonymousUser()
+            # a person's own choice, else what the session or the installation says
+            language = request.session.get("language") or getattr(request.user, "language", translation.get_language())
+            with translation.override(language):
+                request.LANGUAGE_CODE = translation.get_language()
+                response = self.get_response(request)
+                if hasattr(response, "render") and not response.is_rendered:
+                    response = response.render()
+            if response.status_code >= 500:
+                transaction.set_rollback(True)
+        return response
+
+
+def _user(request: HttpRequest) -> User | None:
+    key = request.session.get(USER_KEY)
+    if key is None:
+        return None
+    user = User.objects.select_related("company").filter(id=key, is_active=True).first()
+    if user is None or request.session.get(PASSWORD_KEY) != user.get_session_auth_hash():
+        request.session.flush()
+        return None
+    return user

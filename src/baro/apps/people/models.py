@@ -1,0 +1,104 @@
+"""Companies, their sites, their people, and every attempt to sign in."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from baro.apps.ledger.errors import NotPermitted
+from baro.apps.ledger.models import Entry, Record
+from baro.apps.ledger.naming import Named, in_language
+from baro.apps.people.roles import MAY, Permission, Role, roles_with
+from baro.database.guards import Guard
+
+
+class Company(Named):
+    """A company of the installation: the unit of isolation."""
+
+    guard = Guard(company="id")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    code = models.SlugField(_("code"), unique=True)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Site(Named, Record):
+    """A licensed manufacturing site (제조소)."""
+
+    code = models.SlugField(_("code"))
+    time_zone = models.CharField(_("time zone"), max_length=64, default="Asia/Seoul")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["company", "code"], name="people_site_code")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class User(AbstractBaseUser, Record):
+    """A person. Accounts are personal, never deleted and never given to another."""
+
+    last_login = None  # every attempt is a SignIn
+
+    username = models.CharField(_("user name"), max_length=150, unique=True)
+    full_name = models.CharField(_("name"), max_length=150)
+    full_name_en = models.CharField(_("name in English"), max_length=150, blank=True)
+    role = models.CharField(_("role"), max_length=20, choices=Role)
+    language = models.CharField(_("language"), max_length=2, default="ko")
+    is_active = models.BooleanField(_("active"), default=True)
+
+    USERNAME_FIELD = "username"
+    objects = BaseUserManager()
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def display_name(self) -> str:
+        return f"{self.full_name} ({self.username})"
+
+    @property
+    def name(self) -> str:
+        """The name in the language of the page."""
+        return in_language(self.full_name, self.full_name_en or self.full_name)
+
+    def may(self, permission: str) -> bool:
+        return self.is_active and permission in MAY[Role(self.role)]
+
+    def why_not(self, permission: str) -> NotPermitted:
+        return NotPermitted(
+            who=self.name,
+            permission=Permission(permission).label,
+            roles=", ".join(str(role.label) for role in roles_with(permission)),
+        )
+
+
+class SignIn(Entry):
+    """One attempt to sign in or to prove one's identity at a signature."""
+
+    class Outcome(models.TextChoices):
+        ACCEPTED = "accepted", _("accepted")
+        WRONG_PASSWORD = "wrong_password", _("wrong password")
+        LOCKED = "locked", _("locked")
+        DISABLED = "disabled", _("disabled")
+        SIGNED_OUT = "signed_out", _("signed out")
+
+    class Purpose(models.TextChoices):
+        SESSION = "session", _("sign-in")
+        SIGNATURE = "signature", _("signature")
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="sign_ins")
+    outcome = models.CharField(_("outcome"), max_length=20, choices=Outcome)
+    purpose = models.CharField(_("purpose"), max_length=20, choices=Purpose)
+    address = models.GenericIPAddressField(_("address"), null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "recorded_at"], name="people_signin_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.purpose} {self.outcome}"

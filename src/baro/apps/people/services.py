@@ -1,0 +1,119 @@
+"""Accounts, sign-in, and the proof of identity at a signature."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.contrib.auth.hashers import check_password, make_password
+from django.db import connection
+from django.utils import timezone
+
+from baro.apps.ledger import errors
+from baro.apps.ledger.services import Actor, Program, change, reading
+from baro.apps.people.models import Company, SignIn, Site, User
+from baro.apps.people.roles import Permission, Role
+
+ATTEMPTS = 5
+LOCKED_FOR = timedelta(minutes=15)
+
+
+def create_company(code: str, name_ko: str, name_en: str, *, site_ko: str, site_en: str) -> Company:
+    """A company with its first site. Done at installation, before there is anyone to permit it."""
+    company = Company(code=code, name_ko=name_ko, name_en=name_en)
+    with change(Program("baro setup", company.id), "company set up"):
+        company.save(force_insert=True)
+        Site.objects.create(company=company, code="main", name_ko=site_ko, name_en=site_en)
+    return company
+
+
+def create_user(
+    actor: Actor, *, username: str, password: str, full_name: str, full_name_en: str, role: Role, reason: str
+) -> User:
+    """A new personal account. Raises NotPermitted unless `actor` manages people or is the setup."""
+    permission = "" if isinstance(actor, Program) else Permission.MANAGE_PEOPLE
+    with change(actor, reason, permission):
+        user = User(
+            company_id=actor.company_id,
+            username=username,
+            full_name=full_name,
+            full_name_en=full_name_en,
+            role=role,
+        )
+        user.set_password(password)
+        user.save(force_insert=True)
+    return user
+
+
+def set_language(user: User, language: str) -> None:
+    """Keep the language a person chose."""
+    with change(user, "language chosen"):
+        user.language = language
+        user.save(update_fields=["language"])
+
+
+def sign_in(username: str, password: str, address: str | None) -> User | None:
+    """The user whose password this is, or None. Every attempt of a known account is recorded.
+
+    Raises Locked after five wrong passwords within fifteen minutes.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, company_id FROM people_find_login(%s)", [username])
+        found: tuple[UUID, UUID] | None = cursor.fetchone()
+    if found is None:
+        # the same work as for a known account, so that time does not tell which names exist
+        make_password(password)
+        return None
+    user_id, company_id = found
+    with reading(company_id):
+        user = User.objects.select_related("company").get(id=user_id)
+    return user if _prove(user, password, address, SignIn.Purpose.SESSION) else None
+
+
+def sign_out(user: User, address: str | None) -> None:
+    """Record the end of a session."""
+    _record(user, SignIn.Outcome.SIGNED_OUT, SignIn.Purpose.SESSION, address)
+
+
+def reauthenticate(user: User, password: str, address: str | None) -> None:
+    """Prove at a signature that it is the same person. Raises WrongPassword or Locked; both are recorded.
+
+    Call it before the signing transaction: a refused attempt must stay on record when that is undone.
+    """
+    if not _prove(user, password, address, SignIn.Purpose.SIGNATURE):
+        raise errors.WrongPassword
+
+
+def _prove(user: User, password: str, address: str | None, purpose: str) -> bool:
+    if _locked(user):
+        _record(user, SignIn.Outcome.LOCKED, purpose, address)
+        raise errors.Locked
+    if not check_password(password, user.password):
+        outcome = SignIn.Outcome.WRONG_PASSWORD
+    elif not user.is_active:
+        outcome = SignIn.Outcome.DISABLED
+    else:
+        outcome = SignIn.Outcome.ACCEPTED
+    _record(user, outcome, purpose, address)
+    return outcome == SignIn.Outcome.ACCEPTED
+
+
+def _locked(user: User) -> bool:
+    with reading(user.company_id):
+        recent = list(
+            SignIn.objects.filter(
+                user=user,
+                recorded_at__gt=timezone.now() - LOCKED_FOR,
+                outcome__in=[SignIn.Outcome.WRONG_PASSWORD, SignIn.Outcome.ACCEPTED],
+            )
+            .order_by("-recorded_at")
+            .values_list("outcome", flat=True)[:ATTEMPTS]
+        )
+    return len(recent) == ATTEMPTS and all(outcome == SignIn.Outcome.WRONG_PASSWORD for outcome in recent)
+
+
+def _record(user: User, outcome: str, purpose: str, address: str | None) -> None:
+    with change(user, f"{purpose}: {outcome}"):
+        SignIn.objects.create(
+            company_id=user.company_id, user=user, outcome=outcome, purpose=purpose, address=address
+        )

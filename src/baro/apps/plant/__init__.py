@@ -1,0 +1,1 @@
+"""The plant: equipment (ISA-95), instruments and their calibration status, tags."""

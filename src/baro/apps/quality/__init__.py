@@ -1,0 +1,1 @@
+"""Quality by design: products and their approved control strategies."""

@@ -1,0 +1,1 @@
+"""Release: live verdicts, the decision and the certificate."""

@@ -1,0 +1,87 @@
+"""Verdicts, decisions and certificates. All of them are only ever added."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from baro.apps.ledger.models import Entry, Signature
+from baro.apps.manufacturing.models import Lot
+
+
+class VerdictState(models.TextChoices):
+    COLLECTING = "collecting", _("Collecting")
+    ELIGIBLE = "eligible", _("Eligible for release")
+    NEEDS_REVIEW = "needs_review", _("Needs review")
+    FAILED = "failed", _("Failed")
+
+
+class CriterionState(models.TextChoices):
+    COLLECTING = "collecting", _("Collecting")
+    MET = "met", _("Met")
+    NEEDS_REVIEW = "needs_review", _("Needs review")
+    NOT_MET = "not_met", _("Not met")
+
+
+class Verdict(Entry):
+    """What the control strategy says of a lot, each time it says something else.
+
+    `criteria` lists every criterion with state, result, limits and the digests of its evidence;
+    `content_hash` is the SHA-256 of its canonical JSON together with state and lot. The last
+    verdict of a complete lot is `final`: the one a person decides on and `baro verify` recomputes.
+    """
+
+    lot = models.ForeignKey(Lot, on_delete=models.PROTECT, related_name="verdicts")
+    state = models.CharField(_("verdict"), max_length=12, choices=VerdictState)
+    final = models.BooleanField(_("final"), default=False)
+    criteria = models.JSONField(_("criteria"))
+    evidence = models.JSONField(_("evidence"))
+    content_hash = models.CharField(max_length=64)
+    last_observation_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["recorded_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["lot"], condition=models.Q(final=True), name="release_verdict_one_final")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lot} {self.state}"
+
+
+class Outcome(models.TextChoices):
+    RELEASED = "released", _("Released")
+    REJECTED = "rejected", _("Rejected")
+    ON_HOLD = "on_hold", _("On hold")
+
+
+class Decision(Entry):
+    """What the head of quality decided of a lot, signed."""
+
+    lot = models.ForeignKey(Lot, on_delete=models.PROTECT, related_name="decisions")
+    verdict = models.ForeignKey(Verdict, on_delete=models.PROTECT, related_name="decisions")
+    outcome = models.CharField(_("decision"), max_length=10, choices=Outcome)
+    reason = models.TextField(_("reason"))
+    signature = models.OneToOneField(Signature, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["recorded_at"]
+
+    def __str__(self) -> str:
+        return f"{self.lot} {self.outcome}"
+
+
+class Certificate(Entry):
+    """A certificate of analysis as it was issued: PDF/A bytes and their SHA-256."""
+
+    decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="certificates")
+    number = models.CharField(_("certificate number"), max_length=100)
+    language = models.CharField(_("language"), max_length=2)
+    pdf = models.BinaryField()
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["decision", "language"], name="release_certificate_once")]
+
+    def __str__(self) -> str:
+        return self.number

@@ -1,0 +1,70 @@
+"""What an administrator may set, all by environment variables that begin with ``BARO_``.
+
+`docs/reference/settings.md` lists every field of `Config`; a test holds it to that.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Config(BaseSettings):
+    """The settings of one Baro installation."""
+
+    model_config = SettingsConfigDict(env_prefix="BARO_", env_file=None, extra="ignore")
+
+    home: Path = Field(
+        default_factory=lambda: Path.home() / ".local" / "share" / "baro",
+        description="Folder of everything Baro keeps outside the database: sealed files, spools, embedded PostgreSQL.",
+    )
+    database_url: str = Field(
+        default="",
+        description="PostgreSQL of the plant. Empty: the embedded server under BARO_HOME, for demo and development.",
+    )
+    owner_url: str = Field(
+        default="",
+        description="Login that owns the tables, used by migrations only. Empty: BARO_DATABASE_URL.",
+    )
+    reader_url: str = Field(
+        default="",
+        description="Login that may only read, used by reports and analysts. Empty: BARO_DATABASE_URL.",
+    )
+    secret_key: str = Field(
+        default="",
+        description="Key of sessions and forms. Empty: made once and kept under BARO_HOME with mode 0600.",
+    )
+    debug: bool = Field(default=False, description="Detailed error pages. Never in a plant.")
+    host: str = Field(default="127.0.0.1", description="Address the web server listens on.")
+    port: int = Field(default=8600, description="Port the web server listens on.")
+    allowed_hosts: str = Field(
+        default="127.0.0.1,localhost", description="Host names the web server answers to, comma-separated."
+    )
+    opcua_url: str = Field(
+        default="opc.tcp://127.0.0.1:48600/baro/",
+        description="OPC UA server the gateway reads from (in the demo: the simulated plant).",
+    )
+    company: str = Field(default="baro-demo", description="Code of the company whose plant the gateway serves.")
+    flush_ms: int = Field(
+        default=40, ge=1, le=5000, description="Longest time an observation waits in the gateway for its block, ms."
+    )
+    block_rows: int = Field(default=500, ge=1, description="Most observations in one block.")
+    spool_limit_mb: int = Field(
+        default=2048, ge=1, description="Most that the spool may keep on disk; beyond it the gateway records a gap."
+    )
+    language: str = Field(default="ko", description="Language of pages before a person chooses: ko or en.")
+    time_zone: str = Field(default="Asia/Seoul", description="Zone in which times are shown. Stored times are UTC.")
+
+    @property
+    def data_dir(self) -> Path:
+        """Sealed files live here."""
+        return self.home / "lake"
+
+
+@cache
+def config() -> Config:
+    """The settings of this process, read once."""
+    return Config()

