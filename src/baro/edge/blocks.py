@@ -1,0 +1,259 @@
+"""Blocks: the form in which observations travel from a driver to the disk.
+
+A block is a run of observations of one source, in the order the source served them, as one Arrow
+record batch. Blocks are cut where the lot changes, so a block belongs to one lot or to none.
+
+Two schemas exist in the plant so far:
+
+``spectra``  seq int64 · time timestamp[us, UTC] · quality uint32 · sample string · spectrum list<float>[p]
+``samples``  seq int64 · time timestamp[us, UTC] · quality uint32 · tag dictionary<string> · value double
+
+``time`` is the event time given by the device; the record time is set by the historian on arrival.
+``quality`` is the OPC UA status code (0 = Good).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+GOOD = 0
+UTC_US = pa.timestamp("us", tz="UTC")
+
+
+class Kind(StrEnum):
+    """What the rows of a block are."""
+
+    SPECTRA = "spectra"
+    SAMPLES = "samples"
+
+
+class GapReason(StrEnum):
+    """Why sequence numbers that a source served, or may have served, are not stored."""
+
+    CONNECTION_LOST = "connection_lost"
+    COLLECTOR_STOPPED = "collector_stopped"
+    SEQUENCE_JUMP = "sequence_jump"
+    REFUSED = "refused"
+    SPOOL_FULL = "spool_full"
+
+
+class EventKind(StrEnum):
+    """Things a source did that an inspector should be able to read later."""
+
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    REPEATED_SEQUENCE = "repeated_sequence"
+    LATE_SEQUENCE = "late_sequence"
+    COUNTER_RESET = "counter_reset"
+    CLOCK_JUMP = "clock_jump"
+    REFUSED = "refused"
+    LOT_STARTED = "lot_started"
+    LOT_ENDED = "lot_ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A spectral axis, known everywhere by its digest.
+
+    values: shape (p,), strictly monotonic, in `unit` (``nm``, ``cm-1``).
+    """
+
+    values: tuple[float, ...]
+    unit: str = "nm"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over unit and values as little-endian float64."""
+        body = self.unit.encode() + b"\0" + np.asarray(self.values, dtype="<f8").tobytes()
+        return hashlib.sha256(body).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of observations of one source. See the module's docstring for the columns of `batch`.
+
+    `epoch` counts the restarts of the source's own counter: (source, epoch, seq) names one
+    observation for ever. `lot` is the lot number the equipment reported, "" when there was none.
+    `axis` is the digest of the spectral axis, "" for samples.
+    """
+
+    source: str
+    kind: Kind
+    epoch: int
+    lot: str
+    axis: str
+    batch: pa.RecordBatch
+
+    @property
+    def first_seq(self) -> int:
+        return int(self.batch.column("seq")[0].as_py())
+
+    @property
+    def last_seq(self) -> int:
+        return int(self.batch.column("seq")[-1].as_py())
+
+    @property
+    def count(self) -> int:
+        return int(self.batch.num_rows)
+
+    def spectra(self) -> npt.NDArray[np.float32]:
+        """The spectra as a (count, p) float32 array. Raises KeyError for a block of samples."""
+        column = self.batch.column("spectrum")
+        return column.flatten().to_numpy(zero_copy_only=False).reshape(self.count, -1)
+
+    def digests(self) -> list[bytes]:
+        """One SHA-256 an observation, over everything that makes it what it is."""
+        return spectrum_digests(self) if self.kind is Kind.SPECTRA else [sample_block_digest(self)]
+
+    def to_bytes(self) -> bytes:
+        """Arrow IPC stream of the batch. Samples are zstd-compressed; spectra are not, since
+        they hardly shrink and a damaged byte must stay the matter of one spectrum."""
+        sink = io.BytesIO()
+        options = pa.ipc.IpcWriteOptions(compression="zstd" if self.kind is Kind.SAMPLES else None)
+        with pa.ipc.new_stream(sink, self.batch.schema, options=options) as writer:
+            writer.write_batch(self.batch)
+        return sink.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Sequence numbers [first_seq, last_seq] of a source that were not received, and why.
+
+    (source, epoch, first_seq) names a gap; written again, the later one counts.
+    `ended_at` is None while the gap is open (the source is unreachable, or nothing came since).
+    `last_seq` is None while it is open, and also when the source's counter restarted inside it, so that
+    nobody can say how far the old counter got.
+    `last_seq` = `first_seq` - 1 says that nothing numbered was missed: the gap is one of time only. Samples,
+    which bear no number of the device, have only such gaps.
+    """
+
+    source: str
+    epoch: int
+    first_seq: int
+    last_seq: int | None
+    lot: str
+    started_at: datetime
+    ended_at: datetime | None
+    reason: GapReason
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a source or its link did. `detail` is a short sentence in English with the facts;
+    of LOT_STARTED and LOT_ENDED it is the lot number and nothing else. LOT_ENDED is delivered after the
+    last block of its lot."""
+
+    source: str
+    kind: EventKind
+    at: datetime
+    detail: str
+    payload: bytes = b""
+
+
+def batch_from_bytes(body: bytes) -> pa.RecordBatch:
+    """The record batch of one IPC stream. Raises pyarrow.ArrowInvalid when the body is damaged."""
+    with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
+        return reader.read_next_batch()
+
+
+def spectra_batch(
+    seq: Sequence[int],
+    time: Sequence[datetime],
+    quality: Sequence[int],
+    sample: Sequence[str],
+    spectra: npt.NDArray[np.float32],
+) -> pa.RecordBatch:
+    """Build the batch of a block of spectra; `spectra` has shape (n, p)."""
+    matrix = np.ascontiguousarray(spectra, dtype=np.float32)
+    width = matrix.shape[1]
+    column = pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1), pa.float32()), width)
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array(seq, pa.int64()),
+            pa.array(time, UTC_US),
+            pa.array(quality, pa.uint32()),
+            pa.array(sample, pa.string()),
+            column,
+        ],
+        names=["seq", "time", "quality", "sample", "spectrum"],
+    )
+
+
+def samples_batch(
+    seq: Sequence[int],
+    time: Sequence[datetime],
+    quality: Sequence[int],
+    tag: Sequence[str],
+    value: Sequence[float],
+) -> pa.RecordBatch:
+    """Build the batch of a block of samples."""
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array(seq, pa.int64()),
+            pa.array(time, UTC_US),
+            pa.array(quality, pa.uint32()),
+            pa.array(tag, pa.string()).dictionary_encode(),
+            pa.array(value, pa.float64()),
+        ],
+        names=["seq", "time", "quality", "tag", "value"],
+    )
+
+
+def spectrum_digests(block: Block) -> list[bytes]:
+    """SHA-256 of each spectrum with its identity: source, lot, axis, epoch, seq, time, quality, sample.
+
+    The fields are length-prefixed, so no two different spectra share a preimage.
+    """
+    prefix = b"".join(_field(text) for text in ("baro.spectrum.1", block.source, block.lot, block.axis))
+    seq = block.batch.column("seq").to_numpy(zero_copy_only=False)
+    time = block.batch.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False)
+    quality = block.batch.column("quality").to_numpy(zero_copy_only=False)
+    sample = block.batch.column("sample").to_pylist()
+    rows = np.ascontiguousarray(block.spectra(), dtype="<f4")
+    return [
+        hashlib.sha256(
+            prefix
+            + struct.pack("<qqqI", block.epoch, int(seq[i]), int(time[i]), int(quality[i]))
+            + _field(sample[i])
+            + rows[i].tobytes()
+        ).digest()
+        for i in range(block.count)
+    ]
+
+
+def sample_block_digest(block: Block) -> bytes:
+    """SHA-256 of a whole block of samples, over values rather than over their encoding."""
+    state = hashlib.sha256()
+    for text in ("baro.samples.1", block.source, block.lot):
+        state.update(_field(text))
+    state.update(struct.pack("<qq", block.epoch, block.count))
+    state.update(block.batch.column("seq").to_numpy(zero_copy_only=False).astype("<i8").tobytes())
+    state.update(block.batch.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False).astype("<i8").tobytes())
+    state.update(block.batch.column("quality").to_numpy(zero_copy_only=False).astype("<u4").tobytes())
+    state.update(block.batch.column("value").to_numpy(zero_copy_only=False).astype("<f8").tobytes())
+    for tag in block.batch.column("tag").to_pylist():
+        state.update(_field(tag))
+    return state.digest()
+
+
+def utc_now() -> datetime:
+    """The collector's own clock, in UTC."""
+    return datetime.now(UTC)
+
+
+def _field(text: str) -> bytes:
+    raw = text.encode()
+    return struct.pack("<I", len(raw)) + raw

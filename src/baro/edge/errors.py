@@ -1,0 +1,37 @@
+"""Errors of the edge. The docstring of a class is its message; what is known besides is appended."""
+
+from __future__ import annotations
+
+from inspect import cleandoc
+
+
+class EdgeError(Exception):
+    """Something between an instrument and the historian went wrong."""
+
+    def __init__(self, detail: str = "") -> None:
+        message = cleandoc(type(self).__doc__ or "")
+        super().__init__(f"{message} ({detail})" if detail else message)
+
+
+class DriverUnknown(EdgeError):
+    """No driver of this name is installed."""
+
+
+class LinkLost(EdgeError):
+    """The instrument's server no longer answers."""
+
+
+class NothingToCollect(EdgeError):
+    """The server has none of the instruments that the settings name."""
+
+
+class AxisInvalid(EdgeError):
+    """The spectral axis cannot be read."""
+
+
+class SpoolFull(EdgeError):
+    """The spool has reached its limit; the observations were not taken."""
+
+
+class SpoolBroken(EdgeError):
+    """The spool cannot be written."""
