@@ -27,6 +27,7 @@ from baro.science.chemometrics.model import CalibrationModel, CalibrationSet, Fl
 from baro.science.errors import CalibrationDataError
 
 FOLDS = 10
+REPEATS = 5
 SEED = 2002
 MOST_LATENT_VARIABLES = 12
 SIGNIFICANCE = 0.25
@@ -61,7 +62,7 @@ def diagnostics(pipeline: Pipeline, spectra: npt.ArrayLike) -> tuple[Floats, Flo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CrossValidation:
-    """Each calibration spectrum as seen by a model it was left out of: predicted, t2, q (n,)."""
+    """Each of n calibration spectra as seen by models it was left out of: predicted, t2, q (repeats, n)."""
 
     predicted: Floats
     t2: Floats
@@ -73,15 +74,15 @@ def cross_validate(
     reference: Floats,
     latent_variables: int,
     preprocessing: Preprocessing | None = None,
-    folds: int = FOLDS,
-    seed: int = SEED,
+    repeats: int = 1,
 ) -> CrossValidation:
-    """K-fold cross-validation, shuffled by `seed`."""
-    n = len(reference)
-    predicted, t2, q = np.empty(n), np.empty(n), np.empty(n)
-    for kept, left in KFold(folds, shuffle=True, random_state=seed).split(spectra):
-        pipeline = build_pipeline(latent_variables, preprocessing).fit(spectra[kept], reference[kept])
-        predicted[left], t2[left], q[left] = diagnostics(pipeline, spectra[left])
+    """`FOLDS`-fold cross-validation, shuffled anew for each repeat, beginning with `SEED`."""
+    predicted, t2, q = (np.empty((repeats, len(reference))) for _ in range(3))
+    for repeat in range(repeats):
+        folds = KFold(FOLDS, shuffle=True, random_state=SEED + repeat)
+        for kept, left in folds.split(spectra):
+            pipeline = build_pipeline(latent_variables, preprocessing).fit(spectra[kept], reference[kept])
+            predicted[repeat, left], t2[repeat, left], q[repeat, left] = diagnostics(pipeline, spectra[left])
     return CrossValidation(predicted, t2, q)
 
 
@@ -91,14 +92,14 @@ def choose_latent_variables(
     most: int = MOST_LATENT_VARIABLES,
     preprocessing: Preprocessing | None = None,
 ) -> tuple[int, list[float]]:
-    """The number of latent variables, and RMSECV for 1 … `most` of them.
+    """The number of latent variables, and RMSECV (one repeat) for 1 … `most` of them.
 
     Rule of Haaland & Thomas, Anal. Chem. 60 (1988) 1193: the fewest whose cross-validated sum of
     squares is not significantly above the lowest one (F test with n and n degrees of freedom,
     α = 0.25).
     """
     curve = [
-        error_figures(reference, cross_validate(spectra, reference, a, preprocessing).predicted)["rmse"]
+        _rmse(cross_validate(spectra, reference, a, preprocessing).predicted - reference)
         for a in range(1, most + 1)
     ]
     n = len(reference)
@@ -115,7 +116,7 @@ def error_figures(reference: Floats, predicted: Floats) -> dict[str, float]:
     spread = reference - np.mean(reference)
     slope = float(np.sum(spread * (predicted - np.mean(predicted))) / np.sum(spread**2))
     return {
-        "rmse": float(np.sqrt(np.mean(error**2))),
+        "rmse": _rmse(error),
         "bias": bias,
         "sep": sep,
         "slope": slope,
@@ -150,8 +151,8 @@ def fit_model(
     """Fit on spectra (n, p) and reference (n,); the test set is used once, for validation figures.
 
     `latent_variables` None: chosen by `choose_latent_variables`. Figures of the result: ``rmsec``,
-    ``rmsecv``, ``rmsep``, and of the test set ``bias``, ``sep``, ``slope``, ``intercept``, ``r2``,
-    ``rpd`` and ``outside_t2``, ``outside_q``, ``outside``: shares beyond the outlier limits.
+    ``rmsecv`` (all repeats), ``rmsep``, and of the test set ``bias``, ``sep``, ``slope``,
+    ``intercept``, ``r2``, ``rpd`` and ``outside_t2``, ``outside_q``, ``outside``: shares beyond the outlier limits.
     Raises CalibrationDataError for shapes that do not agree or values that are not finite.
     """
     spec = preprocessing or Preprocessing()
@@ -162,8 +163,8 @@ def fit_model(
     pipeline = build_pipeline(count, spec).fit(x, y)
     pls = pipeline[-1]
     fitted, t2, q = diagnostics(pipeline, x)
-    left_out = cross_validate(x, y, count, spec)
-    bounds = limits(left_out.q, count)
+    left_out = cross_validate(x, y, count, spec, REPEATS)
+    bounds = limits(left_out.t2, left_out.q)
     tested, test_t2, test_q = diagnostics(pipeline, x_test)
     of_test = error_figures(y_test, tested)
     figures: dict[str, Any] = {
@@ -171,11 +172,12 @@ def fit_model(
         "latent_variables_rule": "Haaland-Thomas F test, alpha 0.25" if latent_variables is None else "given",
         "rmsecv_curve": curve,
         "folds": FOLDS,
+        "repeats": REPEATS,
         "seed": SEED,
         "n_calibration": len(y),
         "n_test": len(y_test),
-        "rmsec": error_figures(y, fitted)["rmse"],
-        "rmsecv": error_figures(y, left_out.predicted)["rmse"],
+        "rmsec": _rmse(fitted - y),
+        "rmsecv": _rmse(left_out.predicted - y),
         "rmsep": of_test.pop("rmse"),
         **of_test,
         "outside_t2": float(np.mean(test_t2 > bounds.t2_outlier)),
@@ -225,11 +227,15 @@ def _checked(spectra: npt.ArrayLike, reference: npt.ArrayLike, channels: int) ->
     y = np.asarray(reference, dtype=np.float64)
     if x.ndim != 2 or y.shape != x.shape[:1] or x.shape[1] != channels:
         raise CalibrationDataError(
-            f"Spectra {x.shape}, reference values {y.shape} and an axis of {channels} channels do not fit together."
+            f"Spectra {x.shape}, reference values {y.shape} and {channels} channels do not fit together."
         )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise CalibrationDataError("Spectra and reference values must be finite numbers.")
     return x, y
+
+
+def _rmse(error: Floats) -> float:
+    return float(np.sqrt(np.mean(error**2)))
 
 
 def _digest(spectra: Floats, reference: Floats) -> str:

@@ -32,7 +32,7 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.window_length < 3 or self.window_length % 2 == 0 or self.polyorder not in (1, 2):
             raise NotCompilableError(
-                f"window {self.window_length}, order {self.polyorder}: window must be odd and >= 3, order 1 or 2."
+                f"Window {self.window_length}, order {self.polyorder}: need an odd window >= 3, order 1 or 2."
             )
 
     @property
@@ -40,7 +40,7 @@ class Preprocessing:
         return self.window_length // 2
 
     def inner(self) -> Floats:
-        """Taps (half,) of the antisymmetric filter: derivative = sum over k of tap[k] (x[j+k+1] - x[j-k-1])."""
+        """Taps (half,) of the antisymmetric filter: sum over k of tap[k] (x[j+k+1] - x[j-k-1])."""
         k = np.arange(1, self.half + 1, dtype=np.float64)
         return k / (2.0 * float(np.sum(k * k)))
 
@@ -77,8 +77,8 @@ class CalibrationSet:
     """What charts draw behind live results. n calibration spectra, p channels.
 
     mean, low, high: (p,) mean and 1st and 99th percentile of the raw spectra.
-    reference, predicted_cv: (n,) laboratory value and cross-validated prediction.
-    t2, q: (n,) of the fitted model. t2_cv, q_cv: (n,) of each spectrum when it was left out.
+    reference: (n,) laboratory values. t2, q: (n,) of the fitted model.
+    predicted_cv, t2_cv, q_cv: (repeats, n) of each spectrum when it was left out.
     """
 
     mean: Floats
@@ -98,7 +98,7 @@ class CalibrationModel:
 
     axis: (p,) in `axis_unit`. centre: (p,) mean of the preprocessed calibration spectra.
     rotations, loadings: (A, p). y_loadings, score_variance: (A,). y_mean: in `unit`.
-    nominal: label claim in `unit`. figures: validation figures, see `calibration.validate`.
+    nominal: label claim in `unit`. figures: validation figures, see `calibration.fit_model`.
     provenance: where the calibration comes from; text and numbers only.
     """
 

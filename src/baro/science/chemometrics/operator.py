@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -103,8 +104,8 @@ class OnlineOperator:
 
     def prepare(self) -> None:
         """Compile now, so that the first real spectrum does not wait for it."""
-        for kind in (np.float32, np.float64):
-            self.predict(self.model.calibration.mean.astype(kind))
+        self.predict(self.model.calibration.mean)
+        self.predict(self.model.calibration.mean.astype(np.float32))
 
     def check_axis(self, values: npt.ArrayLike, unit: str) -> None:
         """Raise AxisMismatchError unless `values` (p,) in `unit` are the model's own axis."""
@@ -158,7 +159,7 @@ class OnlineOperator:
         self, spectra: npt.NDArray[np.float32] | npt.NDArray[np.float64]
     ) -> tuple[Predictions, Floats, int]:
         """Results, the spectral residual (p,) of the last spectrum, and how many could not be predicted."""
-        rows = spectra.reshape(1, -1) if spectra.ndim == 1 else spectra.view()
+        rows: npt.NDArray[Any] = spectra.reshape(1, -1) if spectra.ndim == 1 else spectra.view()
         if rows.ndim != 2 or rows.shape[1] != self._channels:
             raise SpectrumLengthError(self._channels, rows.shape[-1])
         flags = rows.flags
