@@ -1,0 +1,113 @@
+"""The historian's tables as Django sees them, so that they are migrated and guarded with all others.
+
+The exact columns are in ``migrations/*.sql``; writing and reading go through `sink` and `store`.
+"""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from baro.historian.schema import GUARD
+
+
+class Stored(models.Model):
+    """What every table of the historian has."""
+
+    guard = GUARD
+
+    id = models.BigAutoField(primary_key=True)
+    company_id = models.UUIDField()
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+
+class StoredAxis(Stored):
+    digest = models.TextField()
+    unit = models.TextField()
+    values = ArrayField(models.FloatField())
+
+    class Meta:
+        db_table = "historian_axis"
+
+    def __str__(self) -> str:
+        return f"{self.digest} {self.unit}"
+
+
+class StoredBlock(Stored):
+    source = models.TextField()
+    kind = models.TextField()
+    epoch = models.BigIntegerField()
+    first_seq = models.BigIntegerField()
+    last_seq = models.BigIntegerField()
+    count = models.IntegerField()
+    lot = models.TextField()
+    axis = models.TextField()
+    time_min = models.DateTimeField()
+    time_max = models.DateTimeField()
+    digest = models.BinaryField()
+    body_digest = models.BinaryField()
+    digests = models.BinaryField(null=True)
+    body = models.BinaryField(null=True)
+
+    class Meta:
+        db_table = "historian_block"
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.epoch}/{self.first_seq}-{self.last_seq}"
+
+
+class StoredGap(Stored):
+    source = models.TextField()
+    epoch = models.BigIntegerField()
+    first_seq = models.BigIntegerField()
+    last_seq = models.BigIntegerField(null=True)
+    lot = models.TextField()
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    reason = models.TextField()
+
+    class Meta:
+        db_table = "historian_gap"
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.epoch}/{self.first_seq}-{self.last_seq} {self.reason}"
+
+
+class StoredEvent(Stored):
+    source = models.TextField()
+    kind = models.TextField()
+    at = models.DateTimeField()
+    detail = models.TextField()
+    payload = models.BinaryField()
+    digest = models.BinaryField()
+
+    class Meta:
+        db_table = "historian_event"
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.kind} {self.at}"
+
+
+class StoredSegment(Stored):
+    path = models.TextField()
+    kind = models.TextField()
+    source = models.TextField()
+    lot = models.TextField()
+    axis = models.TextField()
+    first_epoch = models.BigIntegerField()
+    first_seq = models.BigIntegerField()
+    last_epoch = models.BigIntegerField()
+    last_seq = models.BigIntegerField()
+    count = models.BigIntegerField()
+    file_digest = models.BinaryField()
+    root_digest = models.BinaryField()
+    blocks = ArrayField(models.BigIntegerField())
+
+    class Meta:
+        db_table = "historian_segment"
+
+    def __str__(self) -> str:
+        return self.path

@@ -1,0 +1,243 @@
+"""Where the gateway delivers: PostgreSQL, without Django.
+
+Every write is durable when it returns and idempotent: what is stored already falls away when it says
+the same, and raises `ContentConflict` when it does not. A `StoreUnavailable` is for the caller to repeat; the
+sink connects again by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import psycopg
+import pyarrow.compute as pc
+
+from baro.database.context import Context
+from baro.edge.blocks import Axis, Block, Event, Gap, Kind
+from baro.historian.errors import ContentConflict, Malformed, Overlap, Refused, StoreUnavailable
+from baro.historian.ranges import as_text, runs
+
+BLOCKS = "baro_blocks"
+"""Channel of committed blocks: source, kind, lot, epoch, first_seq, last_seq, company."""
+
+EVENTS = "baro_events"
+"""Channel of committed gaps and events: type, source, kind, lot, at, company."""
+
+_INSERT_BLOCK = """
+    INSERT INTO historian_block (company_id, source, kind, epoch, first_seq, last_seq, seqs, count, lot, axis,
+                                 time_min, time_max, digest, body_digest, digests, body)
+    VALUES (%s, %s, %s, %s, %s, %s, %s::int8multirange, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (company_id, source, epoch, first_seq) DO NOTHING
+    RETURNING id
+"""
+
+
+class PostgresSink:
+    """Writes what one company's gateway collected. May be used from several threads.
+
+    conninfo: a connection string that acts as ``baro_app`` (`baro.database.roles.conninfo`).
+    """
+
+    def __init__(self, conninfo: str, company_id: UUID) -> None:
+        self.conninfo = conninfo
+        self.company_id = company_id
+        self._connection: psycopg.Connection | None = None
+        self._lock = threading.Lock()
+
+    def write_block(self, block: Block, digests: list[bytes], body: bytes) -> None:
+        """Store one block.
+
+        Raises Malformed, ContentConflict, Overlap or Refused when it can never be stored as it is, and
+        StoreUnavailable when it should be written again.
+        """
+        self.write_blocks([(block, digests, body)])
+
+    def write_blocks(self, blocks: Sequence[tuple[Block, list[bytes], bytes]]) -> None:
+        """Store several blocks in one transaction: all or none. Raises what `write_block` raises."""
+        rows = [_row(self.company_id, *block) for block in blocks]
+        with self._transaction() as cursor:
+            for (block, _, _), row in zip(blocks, rows, strict=True):
+                self._write_block(cursor, block, row)
+
+    def write_axis(self, axis: Axis) -> None:
+        """Store a spectral axis; its digest is its key, so it can only ever be the same one."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                'INSERT INTO historian_axis (company_id, digest, unit, "values") VALUES (%s, %s, %s, %s)'
+                " ON CONFLICT (company_id, digest) DO NOTHING",
+                [self.company_id, axis.digest, axis.unit, list(axis.values)],
+            )
+
+    def write_gap(self, gap: Gap) -> None:
+        """Store a gap as it stands now. A gap is known by (source, epoch, first_seq, started_at); writing
+        one again with other content supersedes it and the earlier row stays."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO historian_gap (company_id, source, epoch, first_seq, last_seq, lot, started_at,"
+                " ended_at, reason) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id",
+                [
+                    self.company_id,
+                    gap.source,
+                    gap.epoch,
+                    gap.first_seq,
+                    gap.last_seq,
+                    gap.lot,
+                    gap.started_at,
+                    gap.ended_at,
+                    gap.reason.value,
+                ],
+            )
+            if cursor.fetchone():
+                self._tell(cursor, gap.source, gap.reason, gap.started_at, type="gap", lot=gap.lot)
+
+    def write_event(self, event: Event) -> None:
+        """Store an event; the very same one again falls away."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO historian_event (company_id, source, kind, at, detail, payload, digest)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (company_id, digest) DO NOTHING RETURNING id",
+                [
+                    self.company_id,
+                    event.source,
+                    event.kind.value,
+                    event.at,
+                    event.detail,
+                    event.payload,
+                    _event_digest(event),
+                ],
+            )
+            if cursor.fetchone():
+                self._tell(cursor, event.source, event.kind, event.at, type="event")
+
+    def last_seq(self, source: str) -> tuple[int, int] | None:
+        """The greatest (epoch, seq) stored of `source`, None when there is nothing of it."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT epoch, last_seq FROM historian_block WHERE company_id = %s AND source = %s"
+                " ORDER BY epoch DESC, last_seq DESC LIMIT 1",
+                [self.company_id, source],
+            )
+            row = cursor.fetchone()
+        return (row[0], row[1]) if row else None
+
+    def close(self) -> None:
+        """Give the connection back. The next write opens another."""
+        with self._lock:
+            self._disconnect()
+
+    def _write_block(self, cursor: psycopg.Cursor[Any], block: Block, row: list[Any]) -> None:
+        if cursor.execute(_INSERT_BLOCK, row).fetchone():
+            facts = {
+                "source": block.source,
+                "kind": block.kind.value,
+                "lot": block.lot,
+                "epoch": block.epoch,
+                "first_seq": block.first_seq,
+                "last_seq": block.last_seq,
+                "company": str(self.company_id),
+            }
+            cursor.execute("SELECT pg_notify(%s, %s)", [BLOCKS, json.dumps(facts, ensure_ascii=False)])
+            return
+        stored = cursor.execute(
+            "SELECT kind, count, lot, digest FROM historian_block"
+            " WHERE company_id = %s AND source = %s AND epoch = %s AND first_seq = %s",
+            [self.company_id, block.source, block.epoch, block.first_seq],
+        ).fetchone()
+        digest = row[_DIGEST]
+        if stored != (block.kind.value, block.count, block.lot, digest):
+            found = stored[3].hex() if stored else None
+            raise ContentConflict(**_names(block), stored=found, offered=digest.hex())
+
+    def _tell(self, cursor: psycopg.Cursor[Any], source: str, kind: str, at: datetime, **facts: str) -> None:
+        facts |= {"source": source, "kind": str(kind), "at": at.isoformat(), "company": str(self.company_id)}
+        cursor.execute("SELECT pg_notify(%s, %s)", [EVENTS, json.dumps(facts, ensure_ascii=False)])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[psycopg.Cursor[Any]]:
+        """One durable transaction in the company's context, the database's errors as ours."""
+        with self._lock:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = psycopg.connect(self.conninfo, autocommit=True)
+                with self._connection.transaction(), self._connection.cursor() as cursor:
+                    Context(self.company_id).apply(cursor)
+                    yield cursor
+            except psycopg.errors.ExclusionViolation as error:
+                raise Overlap(detail=_detail(error)) from error
+            except (psycopg.DataError, psycopg.IntegrityError) as error:
+                raise Refused(detail=_detail(error)) from error
+            except psycopg.Error as error:
+                # also a missing table or right: it is put in order by people, and data must wait for them
+                self._disconnect()
+                raise StoreUnavailable(detail=_detail(error)) from error
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+_DIGEST = 12
+
+
+def _row(company: UUID, block: Block, digests: list[bytes], body: bytes) -> list[Any]:
+    """The parameters of `_INSERT_BLOCK`. Raises Malformed."""
+    if block.count == 0:
+        raise Malformed(source=block.source, epoch=block.epoch, count=0)
+    seq = block.batch.column("seq").to_numpy(zero_copy_only=False)
+    expected = block.count if block.kind is Kind.SPECTRA else 1
+    if np.any(np.diff(seq) <= 0) or len(digests) != expected or any(len(d) != 32 for d in digests):
+        raise Malformed(**_names(block), count=block.count, digests=len(digests))
+    joined = b"".join(digests)
+    times = pc.min_max(block.batch.column("time"))
+    return [
+        company,
+        block.source,
+        block.kind.value,
+        block.epoch,
+        int(seq[0]),
+        int(seq[-1]),
+        as_text(runs(seq)),
+        block.count,
+        block.lot,
+        block.axis,
+        times["min"].as_py(),
+        times["max"].as_py(),
+        hashlib.sha256(joined).digest(),
+        hashlib.sha256(body).digest(),
+        joined,
+        body,
+    ]
+
+
+def _names(block: Block) -> dict[str, Any]:
+    return {
+        "source": block.source,
+        "epoch": block.epoch,
+        "first_seq": block.first_seq,
+        "last_seq": block.last_seq,
+        "lot": block.lot,
+    }
+
+
+def _event_digest(event: Event) -> bytes:
+    """SHA-256 over the event's fields, length-prefixed: its key."""
+    state = hashlib.sha256()
+    for field in (event.source, event.kind.value, event.at.isoformat(), event.detail):
+        raw = field.encode()
+        state.update(struct.pack("<I", len(raw)) + raw)
+    state.update(event.payload)
+    return state.digest()
+
+
+def _detail(error: psycopg.Error) -> str:
+    return error.diag.message_primary or str(error).strip() or type(error).__name__
