@@ -1,0 +1,1 @@
+"""The shell around every room's pages: layout, components, charts, live stream, error pages."""

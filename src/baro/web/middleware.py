@@ -1,0 +1,69 @@
+"""What holds for every page: who may open it, what the browser may load, and how errors are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+
+from baro.apps.ledger.errors import BaroError
+from baro.apps.people.roles import Permission
+from baro.web.errors import answer
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    [
+        "default-src 'self'",
+        # Plotly sets styles on the elements it draws
+        "style-src 'self' 'unsafe-inline'",
+        # its own export of a chart as a picture
+        "img-src 'self' data: blob:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ]
+)
+
+
+class WebMiddleware:
+    """Sign-in first, everywhere, unless a view says `login_not_required`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault("Referrer-Policy", "same-origin")
+        if not response.has_header("Cache-Control"):
+            # records must not stay in the browser of a shared tablet
+            add_never_cache_headers(response)
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        if not getattr(view, "login_required", True):
+            return None
+        if not request.user.is_authenticated:
+            return _to_sign_in(request)
+        if not request.user.may(Permission.VIEW):
+            return answer(request, request.user.why_not(Permission.VIEW))
+        return None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return answer(request, exception) if isinstance(exception, BaroError) else None
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    """The sign-in page; for a part of a page whose session has ended, a word to the page as a whole."""
+    there = reverse("people:sign-in")
+    if "HX-Request" in request.headers:
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    if "text/html" not in request.headers.get("Accept", "text/html"):
+        return HttpResponse(status=401)
+    return redirect_to_login(request.get_full_path(), there)
