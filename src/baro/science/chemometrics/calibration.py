@@ -152,7 +152,8 @@ def fit_model(
 
     `latent_variables` None: chosen by `choose_latent_variables`. Figures of the result: ``rmsec``,
     ``rmsecv`` (all repeats), ``rmsep``, and of the test set ``bias``, ``sep``, ``slope``,
-    ``intercept``, ``r2``, ``rpd`` and ``outside_t2``, ``outside_q``, ``outside``: shares beyond the outlier limits.
+    ``intercept``, ``r2``, ``rpd`` and ``outside_t2``, ``outside_q``, ``outside``: shares beyond the
+    outlier limits.
     Raises CalibrationDataError for shapes that do not agree or values that are not finite.
     """
     spec = preprocessing or Preprocessing()
