@@ -106,18 +106,27 @@ def test_limits_hold_their_false_alarm_rate(n: int) -> None:
     extreme_t2, extreme_q, outlier_t2, outlier_q = np.mean(rates, axis=0)
     assert 0.03 <= extreme_t2 <= 0.07
     assert 0.03 <= extreme_q <= 0.07
-    assert 0.004 <= outlier_t2 <= 0.02
-    assert 0.004 <= outlier_q <= 0.02
+    # Two moments describe the far tail less well than the near one: see the module's docstring.
+    assert 0.004 <= outlier_t2 <= 0.03
+    assert 0.004 <= outlier_q <= 0.03
 
 
-def test_limits_on_the_fit_itself_would_alarm_too_often() -> None:
-    rng = np.random.default_rng(30)
-    spectra, reference = simulated(rng, 30)
-    spec = Preprocessing(7, 2)
-    pipeline = build_pipeline(3, spec).fit(spectra, reference)
-    _, _, own = diagnostics(pipeline, spectra)
-    _, _, fresh = diagnostics(pipeline, simulated(rng, 2000)[0])
-    assert np.mean(fresh > upper_limit(own, 0.05)) > 0.10
+def test_limits_from_the_fit_itself_would_alarm_more_often() -> None:
+    rates = []
+    for seed in range(8):
+        rng = np.random.default_rng([30, seed])
+        spectra, reference = simulated(rng, 30)
+        spec = Preprocessing(7, 2)
+        left_out = cross_validate(spectra, reference, 5, spec)
+        pipeline = build_pipeline(5, spec).fit(spectra, reference)
+        _, _, own = diagnostics(pipeline, spectra)
+        _, _, fresh = diagnostics(pipeline, simulated(rng, 2000)[0])
+        rates.append(
+            [np.mean(fresh > upper_limit(own, 0.05)), np.mean(fresh > upper_limit(left_out.q, 0.05))]
+        )
+    from_fit, from_left_out = np.mean(rates, axis=0)
+    assert from_fit > 0.10
+    assert from_left_out < 0.07
 
 
 def test_the_number_of_latent_variables_is_that_of_the_simulation() -> None:
