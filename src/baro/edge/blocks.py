@@ -112,7 +112,8 @@ class Block:
     def spectra(self) -> npt.NDArray[np.float32]:
         """The spectra as a (count, p) float32 array. Raises KeyError for a block of samples."""
         column = self.batch.column("spectrum")
-        return column.flatten().to_numpy(zero_copy_only=False).reshape(self.count, -1)
+        values: npt.NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False)
+        return values.reshape(self.count, -1)
 
     def digests(self) -> list[bytes]:
         """One SHA-256 an observation, over everything that makes it what it is."""
@@ -241,7 +242,9 @@ def sample_block_digest(block: Block) -> bytes:
         state.update(_field(text))
     state.update(struct.pack("<qq", block.epoch, block.count))
     state.update(block.batch.column("seq").to_numpy(zero_copy_only=False).astype("<i8").tobytes())
-    state.update(block.batch.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False).astype("<i8").tobytes())
+    state.update(
+        block.batch.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False).astype("<i8").tobytes()
+    )
     state.update(block.batch.column("quality").to_numpy(zero_copy_only=False).astype("<u4").tobytes())
     state.update(block.batch.column("value").to_numpy(zero_copy_only=False).astype("<f8").tobytes())
     for tag in block.batch.column("tag").to_pylist():

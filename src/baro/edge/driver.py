@@ -1,7 +1,7 @@
 """The seam between a protocol and the gateway.
 
-A driver is one plain class, built from its own settings object. It does nothing until `run` is awaited; then it
-connects, reports what it sees through `emit`, and connects again for ever, until it is cancelled.
+A driver is one plain class, built from its own settings object. It does nothing until `run` is awaited;
+then it connects, reports what it sees through `emit`, and connects again for ever, until it is cancelled.
 Drivers are read-only. They are found by entry points of the group ``baro.drivers``.
 """
 
@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from baro.edge.blocks import Axis
-from baro.edge.errors import DriverUnknown
+from baro.edge.errors import DriverUnknownError
 
 
 class Spectrum(NamedTuple):
-    """One spectrum as served. `axis` is the digest of an `Axis` emitted before; `values` is float32[p], finite."""
+    """One spectrum as served. `axis` is the digest of an `Axis` emitted before; `values` is float32[p],
+    finite."""
 
     source: str
     seq: int
@@ -90,12 +91,13 @@ class Driver(Protocol):
     """What the gateway needs of a protocol."""
 
     async def run(self, emit: Emit) -> None:
-        """Report for ever. `emit` is cheap and never blocks; call it from the event loop, in the order served."""
+        """Report for ever. `emit` is cheap and never blocks; call it from the event loop, in the order
+        served."""
 
 
 def load_driver(name: str) -> Callable[[object], Driver]:
-    """The class of an installed driver; call it with its settings. Raises DriverUnknown."""
+    """The class of an installed driver; call it with its settings. Raises DriverUnknownError."""
     for entry in entry_points(group="baro.drivers", name=name):
         factory: Callable[[object], Driver] = entry.load()
         return factory
-    raise DriverUnknown(name)
+    raise DriverUnknownError(name)

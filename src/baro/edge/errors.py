@@ -13,25 +13,29 @@ class EdgeError(Exception):
         super().__init__(f"{message} ({detail})" if detail else message)
 
 
-class DriverUnknown(EdgeError):
+class DriverUnknownError(EdgeError):
     """No driver of this name is installed."""
 
 
-class LinkLost(EdgeError):
+class LinkLostError(EdgeError):
     """The instrument's server no longer answers."""
 
 
-class NothingToCollect(EdgeError):
+class NothingToCollectError(EdgeError):
     """The server has none of the instruments that the settings name."""
 
 
-class AxisInvalid(EdgeError):
+class AxisInvalidError(EdgeError):
     """The spectral axis cannot be read."""
 
 
-class SpoolFull(EdgeError):
+class SpoolFullError(EdgeError):
     """The spool has reached its limit; the observations were not taken."""
 
 
-class SpoolBroken(EdgeError):
+class SpoolBrokenError(EdgeError):
     """The spool cannot be written."""
+
+
+class SinkUnreachableError(EdgeError):
+    """The historian does not tell what it has; observations of new sources wait for it."""

@@ -1,0 +1,212 @@
+"""The gateway: driver, assembler, spool and sink as one running thing.
+
+The event loop only receives. One worker thread judges, packs and commits; a second one, the courier,
+delivers. So a slow disk or a missing database never delays an acknowledgement to an instrument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from baro.edge.assembler import Assembler, Draft, Received
+from baro.edge.blocks import Block, Event, EventKind, utc_now
+from baro.edge.courier import Courier, Sink
+from baro.edge.driver import Driver, Emission
+from baro.edge.errors import SinkUnreachableError, SpoolFullError
+from baro.edge.spool import Spool
+
+log = logging.getLogger(__name__)
+ASK_AGAIN = 0.5  # seconds between attempts to learn from the sink what it has of an unknown source
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """spool: the file. spool_limit: bytes. flush_ms: longest wait of an observation for its block.
+    clock_tolerance: see `Assembler`. patience: seconds that a stopping gateway goes on delivering."""
+
+    spool: Path
+    spool_limit: int = 2048 * 1024 * 1024
+    flush_ms: int = 40
+    block_rows: int = 500
+    clock_tolerance: float = 10.0
+    patience: float = 5.0
+
+
+@dataclass(slots=True)
+class Health:
+    """How the gateway is, for a page or a probe.
+
+    observations: committed since the start. rate: of them a second, over the last second or more. lag:
+    seconds from arrival to commit of the oldest observation of the last flush. sink_error: empty while
+    delivery works. linked: which sources are connected.
+    """
+
+    observations: int = 0
+    rate: float = 0.0
+    lag: float = 0.0
+    spool_depth: int = 0
+    spool_bytes: int = 0
+    spool_full: bool = False
+    sink_error: str = ""
+    linked: dict[str, bool] = field(default_factory=dict)
+
+
+class Gateway:
+    """One driver's way into one sink."""
+
+    def __init__(self, settings: GatewaySettings, sink: Sink, driver: Driver) -> None:
+        self.settings = settings
+        self.sink = sink
+        self.driver = driver
+        self.health = Health()
+        self._pending: list[Received] = []
+        self._rows = 0
+        self._arrived = asyncio.Event()
+        self._enough = asyncio.Event()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Ask `run` to take in what has arrived, deliver and return."""
+        self._stopping = True
+        self._nudge()
+
+    async def run(self) -> None:
+        """Collect until stopped. Raises SpoolBrokenError when observations can no longer be kept, and
+        whatever ended the driver; the next start records what was missed."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, "gateway") as worker:
+            keeper = await loop.run_in_executor(worker, _Keeper, self.settings, self.sink, self.health)
+            driver = asyncio.create_task(self.driver.run(self._emit))
+            driver.add_done_callback(lambda _: self._nudge())
+            try:
+                while not (self._stopping or driver.done()):
+                    await self._arrived.wait()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._enough.wait(), self.settings.flush_ms / 1000)
+                    try:
+                        await self._flush(worker, keeper)
+                    except SinkUnreachableError as error:
+                        self.health.sink_error = str(error)
+                        await asyncio.sleep(ASK_AGAIN)
+            finally:
+                driver.cancel()
+                (outcome,) = await asyncio.gather(driver, return_exceptions=True)
+                try:
+                    await self._flush(worker, keeper)
+                finally:
+                    await loop.run_in_executor(worker, keeper.close)
+        if isinstance(outcome, Exception):
+            raise outcome
+
+    def _emit(self, emissions: Sequence[Emission]) -> None:
+        if emissions:
+            self._pending.append((utc_now(), emissions))
+            self._rows += len(emissions)
+            self._arrived.set()
+            if self._rows >= self.settings.block_rows:
+                self._enough.set()
+
+    def _nudge(self) -> None:
+        self._arrived.set()
+        self._enough.set()
+
+    async def _flush(self, worker: ThreadPoolExecutor, keeper: _Keeper) -> None:
+        batches, self._pending, self._rows = self._pending, [], 0
+        if not self._stopping:
+            self._arrived.clear()
+            self._enough.clear()
+        try:
+            await asyncio.get_running_loop().run_in_executor(worker, keeper.keep, batches)
+        except SinkUnreachableError:
+            self._pending = batches + self._pending
+            self._nudge()
+            raise
+
+
+class _Keeper:
+    """What runs in the worker thread: judge, pack, commit."""
+
+    def __init__(self, settings: GatewaySettings, sink: Sink, health: Health) -> None:
+        self.patience = settings.patience
+        self.sink = sink
+        self.health = health
+        self.spool = Spool(settings.spool, settings.spool_limit)
+        self.courier = Courier(self.spool, sink)
+        self.assembler = Assembler(
+            self.spool.states(), self._recall, settings.block_rows, settings.clock_tolerance
+        )
+        self._commit(self.assembler.start(utc_now()))
+        self._mark = (time.monotonic(), 0)
+        self.courier.start()
+
+    def keep(self, batches: list[Received]) -> None:
+        """Commit what arrived. Raises SinkUnreachableError before anything happened, SpoolBrokenError."""
+        if not batches:
+            return
+        draft = self.assembler.take(batches)
+        try:
+            self._commit(draft)
+            self.health.spool_full = False
+        except SpoolFullError as error:
+            if not self.health.spool_full:
+                log.error("%s", error)
+            self.health.spool_full = True
+            draft = self.assembler.decline(batches)
+            self._commit(draft)
+        self.courier.wake()
+        self._observe(draft, batches)
+
+    def close(self) -> None:
+        """Deliver for a while, then leave the rest to the next start."""
+        self.courier.stop(self.patience)
+        if not self.courier.alive:
+            self.spool.close()
+
+    def _commit(self, draft: Draft) -> None:
+        if draft.items or draft.states:
+            self.spool.append(draft.items, draft.states)
+            self.assembler.adopt(draft)
+
+    def _recall(self, source: str) -> tuple[int, int] | None:
+        try:
+            return self.sink.last_seq(source)
+        except Exception as error:
+            raise SinkUnreachableError(f"{source}: {error}") from error
+
+    def _observe(self, draft: Draft, batches: list[Received]) -> None:
+        health = self.health
+        for item in draft.items:
+            if isinstance(item, Block):
+                health.observations += item.count
+            elif isinstance(item, Event) and item.kind in (EventKind.CONNECTED, EventKind.DISCONNECTED):
+                health.linked[item.source] = item.kind is EventKind.CONNECTED
+        since, count = self._mark
+        now = time.monotonic()
+        if now - since >= 1:
+            health.rate = (health.observations - count) / (now - since)
+            self._mark = (now, health.observations)
+        health.lag = (utc_now() - batches[0][0]).total_seconds()
+        health.spool_depth, health.spool_bytes = self.spool.depth, self.spool.used
+        health.sink_error = self.courier.failing
+
+
+async def run_gateway(settings: GatewaySettings, sink: Sink, driver: Driver) -> None:
+    """Run a gateway as a process: SIGTERM and SIGINT end it cleanly."""
+    gateway = Gateway(settings, sink, driver)
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, gateway.stop)
+    try:
+        await gateway.run()
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
