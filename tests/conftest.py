@@ -1,14 +1,72 @@
-"""What every test may ask for."""
+"""Fixtures that all rooms share.
 
+A test that needs records asks for `database` or `company`. Every test gets a company of its own, so tests
+see nothing of each other by the same isolation that keeps companies apart in a plant.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+HOME = Path(tempfile.mkdtemp(prefix="baro-"))
+os.environ["BARO_HOME"] = str(HOME)
+os.environ["BARO_DATABASE_URL"] = f"postgresql://postgres:@/baro?host={HOME / 'postgres'}"
+os.environ["DJANGO_SETTINGS_MODULE"] = "baro.settings"
+HOME.chmod(0o755)  # the embedded server runs as a user of its own when tests run as root
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+
+import django  # noqa: E402 - settings are read when Django is set up
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.db import connections  # noqa: E402
+
+from baro.database import roles  # noqa: E402
+from baro.database.embedded import EmbeddedServer  # noqa: E402
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of other people's data beside the project; the test is skipped where it is absent."""
-    folder = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+    """Real data of others, kept beside the project; skips where the folder is absent."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip(f"the shared test data are not here: {folder}")
+        pytest.skip("../shared/data is absent")
     return folder
+
+
+@pytest.fixture(scope="session")
+def conformance() -> Path:
+    """Conformance cases of others, kept beside the project; skips where the folder is absent."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "conformance"
+    if not folder.is_dir():
+        pytest.skip("../shared/conformance is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedServer]:
+    """A real PostgreSQL server of this test run."""
+    server = EmbeddedServer(HOME / "postgres")
+    url = server.start()
+    assert url == os.environ["BARO_DATABASE_URL"]
+    yield server
+    connections.close_all()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def database(server: EmbeddedServer) -> str:
+    """The URL of a migrated database."""
+    url = os.environ["BARO_DATABASE_URL"]
+    roles.prepare(url)
+    call_command("migrate", database="owner", verbosity=0)
+    connections["owner"].close()
+    return url

@@ -2,15 +2,168 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-app = App(name="baro", help="Baro: from the analyser to the signed release.")
+from baro import __version__
+from baro.config import config
+
+app = App(name="baro", help="Baro: from the analyser to the signed release.", version=__version__)
+verify = App(name="verify", help="Compute again what was recorded, and compare.")
+app.command(verify)
+
+
+@app.command
+def migrate() -> None:
+    """Make or update the tables, roles and guards of the database."""
+    from baro.database import roles
+
+    setup_django()
+    from django.core.management import call_command
+
+    roles.prepare(config().owner_url or config().database_url)
+    call_command("migrate", database="owner", verbosity=1)
+
+
+@app.command
+def gateway() -> None:
+    """Collect from the instruments: drivers, spool, delivery to the historian."""
+    import psycopg
+
+    from baro.database.roles import Role, conninfo
+    from baro.edge.driver import load_driver
+    from baro.edge.drivers.opcua import OpcUaSettings
+    from baro.edge.gateway import GatewaySettings, run_gateway
+    from baro.historian.sink import PostgresSink
+
+    _prepare()
+    settings = config()
+    target = conninfo(settings.database_url, Role.APP, "baro gateway")
+    company = None
+    while company is None:  # the database may still be starting, or the plant not be set up
+        try:
+            with psycopg.connect(target) as connection:
+                row = connection.execute("SELECT people_company_id(%s)", [settings.company]).fetchone()
+                company = row[0] if row else None
+        except psycopg.Error as error:
+            logging.getLogger("baro.gateway").warning("waiting for the database: %s", error)
+        if company is None:
+            time.sleep(1.0)
+    spool = settings.home / "spool" / "opcua.sqlite"
+    spool.parent.mkdir(parents=True, exist_ok=True)
+    asyncio.run(
+        run_gateway(
+            GatewaySettings(
+                spool=spool,
+                spool_limit=settings.spool_limit_mb * 1024 * 1024,
+                flush_ms=settings.flush_ms,
+                block_rows=settings.block_rows,
+            ),
+            PostgresSink(target, company),
+            load_driver("opcua")(OpcUaSettings(url=settings.opcua_url)),
+        )
+    )
+
+
+@app.command
+def worker() -> None:
+    """Predict, judge, and run queued tasks such as sealing."""
+    _prepare()
+    setup_django()
+    from baro.apps.release.worker import run
+
+    run(config().database_url, _stop_event())
+
+
+@app.command
+def web() -> None:
+    """Serve the pages."""
+    import uvicorn
+
+    _prepare()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "baro.settings")
+    uvicorn.run(
+        "baro.web.asgi:application",
+        host=config().host,
+        port=config().port,
+        log_level="warning",
+        timeout_graceful_shutdown=3,
+    )
+
+
+@app.command
+def simulator(
+    speed: Annotated[float, Parameter(help="How many times faster than real time the plant runs.")] = 1.0,
+) -> None:
+    """Run the simulated plant: a press and an analyser behind an OPC UA server, on this machine only."""
+    from baro.demo.plant import run
+
+    _prepare()
+    run(speed)
+
+
+@app.command
+def demo(
+    once: Annotated[bool, Parameter(help="Three lots without a browser, a table, exit 0 when all is as expected.")] = False,
+    data: Annotated[Path | None, Parameter(help="shootout2002.npz: fit the model again from scratch.")] = None,
+    expect: Annotated[tuple[str, ...], Parameter(help="LOT=VERDICT: expect another verdict, with --once.")] = (),
+) -> None:
+    """Set up and run the whole demo plant. Ctrl-C stops it; starting again goes on with the same data."""
+    from baro.demo import live, once as run_once
+
+    if once:
+        sys.exit(run_once.run(data, dict(item.split("=", 1) for item in expect)))
+    sys.exit(live.run(data))
+
+
+@verify.command(name="batch")
+def verify_batch(
+    lot: str,
+    *,
+    block_size: Annotated[int | None, Parameter(help="Spectra predicted at a time; makes no difference.")] = None,
+) -> None:
+    """Recompute a lot's verdict from its raw spectra; exit 0 only when every bit is equal."""
+    setup_django()
+    from rich.console import Console
+
+    from baro.apps.ledger.errors import BaroError
+    from baro.apps.people.queries import company_of
+    from baro.apps.release.verification import verify_batch as recompute
+
+    console = Console(highlight=False)
+    try:
+        report = recompute(company_of(config().company), lot, block_size)
+    except BaroError as error:
+        console.print(f"{error} {error.advice_text}", markup=False)
+        sys.exit(2)
+    for difference in report.differences:
+        console.print(f"DIFFERENT  {difference}", markup=False, soft_wrap=True)
+    console.print(
+        f"{report.lot_no}: {'equal' if report.equal else 'NOT EQUAL'}; {report.spectra} spectra,"
+        f" {report.samples} samples, verdict {report.state or '?'}",
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(f"result {report.result}", markup=False, soft_wrap=True)
+    sys.exit(0 if report.equal else 1)
 
 
 def setup_django() -> None:
-    """Make Django ready for a command that works with records."""
+    """Make Django ready for a command that works with records; starts the embedded server when it is the one."""
+    if not config().database_url:
+        from baro.database.embedded import EmbeddedServer
+
+        os.environ["BARO_DATABASE_URL"] = EmbeddedServer(config().home / "postgres").start()
+        config.cache_clear()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "baro.settings")
     import django
 
@@ -20,3 +173,24 @@ def setup_django() -> None:
 def main() -> None:
     """Entry point of the `baro` script."""
     app()
+
+
+def _prepare() -> None:
+    """What every long-running program does first."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if os.environ.get("BARO_FOLLOW_PARENT"):
+        threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _follow_parent(parent: int) -> None:
+    """End when the process that started this one is gone, so that no program is left behind."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _stop_event() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

@@ -47,16 +47,25 @@ class Config(BaseSettings):
         default="opc.tcp://127.0.0.1:48600/baro/",
         description="OPC UA server the gateway reads from (in the demo: the simulated plant).",
     )
-    company: str = Field(default="baro-demo", description="Code of the company whose plant the gateway serves.")
+    company: str = Field(
+        default="baro-demo", description="Code of the company whose plant the gateway serves."
+    )
     flush_ms: int = Field(
-        default=40, ge=1, le=5000, description="Longest time an observation waits in the gateway for its block, ms."
+        default=40,
+        ge=1,
+        le=5000,
+        description="Longest time an observation waits in the gateway for its block, ms.",
     )
     block_rows: int = Field(default=500, ge=1, description="Most observations in one block.")
     spool_limit_mb: int = Field(
-        default=2048, ge=1, description="Most that the spool may keep on disk; beyond it the gateway records a gap."
+        default=2048,
+        ge=1,
+        description="Most that the spool may keep on disk; beyond it the gateway records a gap.",
     )
     language: str = Field(default="ko", description="Language of pages before a person chooses: ko or en.")
-    time_zone: str = Field(default="Asia/Seoul", description="Zone in which times are shown. Stored times are UTC.")
+    time_zone: str = Field(
+        default="Asia/Seoul", description="Zone in which times are shown. Stored times are UTC."
+    )
 
     @property
     def data_dir(self) -> Path:

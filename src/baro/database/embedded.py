@@ -53,7 +53,7 @@ class EmbeddedServer:
     def pid(self) -> int:
         """The process id of the postmaster."""
         pid = self._server.get_pid()
-        assert pid is not None  # noqa: S101 - start() has returned, so the wheel knows the process
+        assert pid is not None
         return int(pid)
 
     def stop(self) -> None:

@@ -9,9 +9,10 @@ from baro.apps.ledger.models import Record
 
 
 class Lot(Record):
-    """One lot (제조단위). The control strategy is the one in force when the lot started, for good."""
+    """One lot (제조단위). The control strategy is the one in force when the lot was planned, for good."""
 
     class State(models.TextChoices):
+        PLANNED = "planned", _("planned")
         RUNNING = "running", _("running")
         COMPLETE = "complete", _("complete")
 
@@ -19,12 +20,13 @@ class Lot(Record):
     product = models.ForeignKey("quality.Product", on_delete=models.PROTECT, related_name="lots")
     strategy = models.ForeignKey("quality.ControlStrategy", on_delete=models.PROTECT, related_name="lots")
     equipment = models.ForeignKey("plant.Equipment", on_delete=models.PROTECT, related_name="lots")
-    state = models.CharField(_("state"), max_length=10, choices=State, default=State.RUNNING)
-    started_at = models.DateTimeField(_("started at"))
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.PLANNED)
+    planned_units = models.PositiveIntegerField(_("planned units"))
+    started_at = models.DateTimeField(_("started at"), null=True)
     ended_at = models.DateTimeField(_("ended at"), null=True)
 
     class Meta:
-        ordering = ["-started_at"]
+        ordering = [models.F("started_at").desc(nulls_last=True), "lot_no"]
         constraints = [models.UniqueConstraint(fields=["company", "lot_no"], name="manufacturing_lot_no")]
 
     def __str__(self) -> str:

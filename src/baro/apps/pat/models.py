@@ -71,7 +71,11 @@ class PredictionBlock(models.Model):
                 fields=["company", "source", "epoch", "first_seq", "model_digest"], name="pat_prediction_once"
             )
         ]
-        indexes = [models.Index(fields=["company", "lot_no", "source", "epoch", "first_seq"], name="pat_prediction_lot")]
+        indexes = [
+            models.Index(
+                fields=["company", "lot_no", "source", "epoch", "first_seq"], name="pat_prediction_lot"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.source} {self.epoch}:{self.first_seq}-{self.last_seq}"

@@ -15,7 +15,7 @@ from baro.database.context import Context
 
 USER_KEY = "user"
 COMPANY_KEY = "company"
-PASSWORD_KEY = "password"
+CREDENTIAL_KEY = "credential"
 
 
 def remember(request: HttpRequest, user: User) -> None:
@@ -23,7 +23,7 @@ def remember(request: HttpRequest, user: User) -> None:
     request.session.cycle_key()
     request.session[USER_KEY] = str(user.id)
     request.session[COMPANY_KEY] = str(user.company_id)
-    request.session[PASSWORD_KEY] = user.get_session_auth_hash()
+    request.session[CREDENTIAL_KEY] = user.get_session_auth_hash()
     request.user = user
 
 
@@ -40,7 +40,9 @@ class CompanyMiddleware:
                 Context(UUID(company) if company else None).apply(cursor)
             request.user = _user(request) or AnonymousUser()
             # a person's own choice, else what the session or the installation says
-            language = request.session.get("language") or getattr(request.user, "language", translation.get_language())
+            language = request.session.get("language") or getattr(
+                request.user, "language", translation.get_language()
+            )
             with translation.override(language):
                 request.LANGUAGE_CODE = translation.get_language()
                 response = self.get_response(request)
@@ -56,7 +58,7 @@ def _user(request: HttpRequest) -> User | None:
     if key is None:
         return None
     user = User.objects.select_related("company").filter(id=key, is_active=True).first()
-    if user is None or request.session.get(PASSWORD_KEY) != user.get_session_auth_hash():
+    if user is None or request.session.get(CREDENTIAL_KEY) != user.get_session_auth_hash():
         request.session.flush()
         return None
     return user

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from baro.apps.ledger.models import Entry, Signature
+from baro.apps.ledger.models import Entry, Record, Signature
 from baro.apps.manufacturing.models import Lot
+from baro.database.guards import Guard
 
 
 class VerdictState(models.TextChoices):
@@ -42,11 +43,34 @@ class Verdict(Entry):
     class Meta:
         ordering = ["recorded_at"]
         constraints = [
-            models.UniqueConstraint(fields=["lot"], condition=models.Q(final=True), name="release_verdict_one_final")
+            models.UniqueConstraint(
+                fields=["lot"], condition=models.Q(final=True), name="release_verdict_one_final"
+            )
         ]
 
     def __str__(self) -> str:
         return f"{self.lot} {self.state}"
+
+
+class Standing(Record):
+    """How a running lot stands at this moment, for the pages that show it.
+
+    Not a record of its own: it is overwritten with every block, and all it says can be computed again
+    from the observations. What counts is the `Verdict`.
+    """
+
+    guard = Guard(audited=False)
+
+    lot = models.OneToOneField(Lot, on_delete=models.PROTECT, related_name="standing")
+    criteria = models.JSONField()
+    spectra = models.PositiveIntegerField()
+    outside = models.PositiveIntegerField()
+    last_seq = models.BigIntegerField(null=True)
+    last_observation_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.lot} {self.spectra}"
 
 
 class Outcome(models.TextChoices):
@@ -81,7 +105,9 @@ class Certificate(Entry):
     sha256 = models.CharField(max_length=64)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["decision", "language"], name="release_certificate_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["decision", "language"], name="release_certificate_once")
+        ]
 
     def __str__(self) -> str:
         return self.number

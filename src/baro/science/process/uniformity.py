@@ -7,6 +7,7 @@ units using large sample sizes (8.0, 04/2013:20947).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -100,6 +101,17 @@ class Assay:
     complies: bool
 
 
+def mean(values: npt.NDArray[np.float64]) -> float:
+    """Mean of values (n,), from their exactly rounded sum, so that it is the same on every machine."""
+    return math.fsum(values.tolist()) / values.size
+
+
+def sd(values: npt.NDArray[np.float64]) -> float:
+    """Sample standard deviation of values (n,), n >= 2, by exactly rounded sums."""
+    squares = (values - mean(values)) ** 2
+    return math.sqrt(math.fsum(squares.tolist()) / (values.size - 1))
+
+
 def acceptance_value(contents: npt.ArrayLike, k: float, target: float = 100.0) -> AcceptanceValue:
     """Acceptance value of contents (n,), n >= 2, for a target T in percent of label.
 
@@ -107,9 +119,9 @@ def acceptance_value(contents: npt.ArrayLike, k: float, target: float = 100.0) -
     nearer end of that interval. Raises UniformityError for fewer than 2 or not finite contents.
     """
     x = _contents(contents, 2)
-    mean, sd = float(np.mean(x)), float(np.std(x, ddof=1))
-    reference = min(max(mean, 98.5), max(101.5, target))
-    return AcceptanceValue(x.size, mean, sd, reference, k, abs(reference - mean) + k * sd)
+    centre, spread = mean(x), sd(x)
+    reference = min(max(centre, 98.5), max(101.5, target))
+    return AcceptanceValue(x.size, centre, spread, reference, k, abs(reference - centre) + k * spread)
 
 
 def dosage_uniformity(
@@ -183,8 +195,8 @@ def large_sample_uniformity(
 def assay(contents: npt.ArrayLike, low: float = 95.0, high: float = 105.0) -> Assay:
     """Mean content of contents (n,), n >= 2, against [low, high], unrounded."""
     x = _contents(contents, 2)
-    mean = float(np.mean(x))
-    return Assay(x.size, mean, float(np.std(x, ddof=1)), low, high, low <= mean <= high)
+    centre = mean(x)
+    return Assay(x.size, centre, sd(x), low, high, low <= centre <= high)
 
 
 def _outside(x: npt.NDArray[np.float64], reference: float, l2: float) -> int:

@@ -1,0 +1,5 @@
+"""``python -m baro`` is ``baro``."""
+
+from baro.cli import main
+
+main()

@@ -1,0 +1,228 @@
+"""The worker's eye: predicts every spectrum as it is stored, and judges the lot it belongs to.
+
+It keeps in memory only what can be read back from the database, so it may be killed at any moment:
+what it finds without a prediction at its next start, it predicts then.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from baro.apps.ledger.services import Program, change, reading
+from baro.apps.manufacturing.models import Lot
+from baro.apps.manufacturing.services import complete_lot, start_lot
+from baro.apps.pat.models import PredictionBlock
+from baro.apps.pat.predictions import PredictionTable, joined
+from baro.apps.pat.services import operator_for, store_predictions
+from baro.apps.release.gathering import gather, good_values, historian, missing
+from baro.apps.release.models import Standing
+from baro.apps.release.services import announce, record_verdict
+from baro.apps.release.tasks import seal_lot
+from baro.apps.release.verdicts import Basis, Judged, judged
+from baro.edge.blocks import Block, EventKind, Kind, spectrum_digests
+from baro.historian.bodies import open_body
+from baro.historian.models import StoredBlock, StoredEvent
+from baro.science.chemometrics.model import axis_digest
+from baro.science.errors import AxisMismatchError, ScienceError
+
+log = logging.getLogger(__name__)
+
+BLOCKS_A_STEP = 64
+# several gateways may commit out of the order of their block numbers by a little
+LOOK_BACK = 2_000
+
+
+@dataclass
+class _Running:
+    """A lot in progress, as far as this process has read it."""
+
+    basis: Basis
+    predictions: list[PredictionTable]
+    tags: dict[str, list[np.ndarray]]
+    digests: list[bytes]
+    last: datetime | None
+    read_to: int
+    states: tuple[str, ...] = ()
+
+    def judged(self, missing: int) -> Judged:
+        return judged(
+            self.basis,
+            joined(self.predictions),
+            {tag: np.concatenate(parts) if parts else np.empty(0) for tag, parts in self.tags.items()},
+            self.digests,
+            missing,
+            complete=False,
+        )
+
+
+@dataclass
+class Online:
+    """Works for one company. Call `step` whenever something new may be stored."""
+
+    company: UUID
+    actor: Program = field(init=False)
+    _seen: int = 0
+    _events_seen: int = 0
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _refused: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.actor = Program("baro worker", self.company)
+
+    def step(self) -> bool:
+        """Do what there is to do; True when something was done and more may be waiting."""
+        with reading(self.company):
+            rows = self._new_blocks()
+        touched: dict[str, _Running] = {}
+        for row in rows:
+            running = self._of_lot(row.lot, row.time_min)
+            if running is not None:
+                if self._take(row, running):
+                    touched[row.lot] = running
+            else:
+                self._refused.add(row.id)
+            self._seen = max(self._seen, row.id)
+        for running in touched.values():
+            self._judge(running)
+        ended = self._end_lots() if len(rows) < BLOCKS_A_STEP else False
+        return bool(rows) or ended
+
+    def _new_blocks(self) -> list[StoredBlock]:
+        """Blocks of lots that were not looked at: spectra without a prediction, samples after the last seen."""
+        predicted = PredictionBlock.objects.filter(
+            source=OuterRef("source"), epoch=OuterRef("epoch"), first_seq=OuterRef("first_seq")
+        )
+        return list(
+            StoredBlock.objects.filter(id__gt=self._seen - LOOK_BACK, body__isnull=False)
+            .exclude(lot="")
+            .exclude(id__in=self._refused)
+            .filter(Q(kind=Kind.SPECTRA) & ~Exists(predicted) | Q(kind=Kind.SAMPLES, id__gt=self._seen))
+            .order_by("id")[:BLOCKS_A_STEP]
+        )
+
+    def _of_lot(self, lot_no: str, at: datetime) -> _Running | None:
+        """The running lot of this number, read back from the database when it is new to this process."""
+        if lot_no not in self._running:
+            lot = start_lot(self.actor, lot_no, at)
+            if lot is None:
+                log.warning("observations of lot %s are kept, but nobody planned this lot", lot_no)
+                return None
+            with reading(self.company):
+                lot = Lot.objects.select_related("company", "product", "strategy", "equipment__site").get(
+                    id=lot.id
+                )
+                basis = Basis.of(lot)
+                so_far = gather(basis)
+            self._running[lot_no] = _Running(
+                basis,
+                [so_far.predictions],
+                {tag: [so_far.tags[tag]] for tag in basis.tags},
+                list(so_far.sample_digests),
+                so_far.last,
+                so_far.read_to,
+            )
+            announce(lot, "lot")
+        return self._running[lot_no]
+
+    def _take(self, row: StoredBlock, running: _Running) -> bool:
+        """Predict a block of spectra, or add a block of samples. False when there was nothing to do or to be had."""
+        if row.kind == Kind.SAMPLES and row.id <= running.read_to:
+            return False
+        block = open_body(row, bytes(row.body))
+        block = Block(block.source, Kind(row.kind), block.epoch, block.lot, block.axis, block.batch)
+        if block.kind is Kind.SAMPLES:
+            found = good_values(_as_table(block), running.basis.tags)
+            for tag, values in found.items():
+                running.tags[tag].append(values)
+            running.digests.append(bytes(row.digest))
+            return True
+        try:
+            with reading(self.company):
+                operator = operator_for(running.basis.model.digest)
+            if block.axis != axis_digest(operator.model.axis, operator.model.axis_unit):
+                raise AxisMismatchError
+            table = store_predictions(
+                self.actor, self.company, block, spectrum_digests(block), operator, running.basis.model.digest
+            )
+        except ScienceError as error:
+            # the spectra are kept; without a prediction their lot cannot become eligible
+            log.error(
+                "%s %s-%s of lot %s not predicted: %s",
+                row.source,
+                row.first_seq,
+                row.last_seq,
+                row.lot,
+                error,
+            )
+            self._refused.add(row.id)
+            return False
+        running.predictions.append(table)
+        running.last = max(running.last or row.time_max, row.time_max)
+        return True
+
+    def _judge(self, running: _Running) -> None:
+        """Write down how the lot stands, and a verdict when a criterion changed its state."""
+        lot = running.basis.lot
+        with reading(self.company):
+            gone = missing(historian(self.company), lot)
+        found = running.judged(gone)
+        states = tuple(c["state"] for c in found.criteria)
+        changed = running.states and states != running.states
+        running.states = states
+        with change(self.actor, "judged by the control strategy"):
+            Standing.objects.update_or_create(
+                lot=lot,
+                defaults={
+                    "company_id": self.company,
+                    "criteria": found.criteria,
+                    "spectra": found.evidence["spectra"]["count"],
+                    "outside": found.evidence["outside"],
+                    "last_observation_at": running.last,
+                    "updated_at": timezone.now(),
+                },
+            )
+            announce(lot, "predictions")
+            if changed:
+                record_verdict(self.actor, lot, found, final=False, last=running.last)
+
+    def _end_lots(self) -> bool:
+        """Give the final verdict on every lot whose end the equipment has reported."""
+        with reading(self.company):
+            events = list(
+                StoredEvent.objects.filter(
+                    id__gt=self._events_seen - LOOK_BACK, kind=EventKind.LOT_ENDED
+                ).order_by("id")
+            )
+            numbers = {event.detail: event.at for event in events}
+            lots = list(
+                Lot.objects.select_related("company", "product", "strategy", "equipment__site").filter(
+                    lot_no__in=numbers, state__in=[Lot.State.PLANNED, Lot.State.RUNNING]
+                )
+            )
+        self._events_seen = max([self._events_seen, *(event.id for event in events)])
+        for lot in lots:
+            self._finish(lot, numbers[lot.lot_no])
+        return bool(lots)
+
+    def _finish(self, lot: Lot, at: datetime) -> None:
+        with change(self.actor, "final verdict"):
+            if lot.started_at is None:
+                lot.started_at = at
+            complete_lot(self.actor, lot, at)
+            basis = Basis.of(lot)
+            found = gather(basis)
+            record_verdict(self.actor, lot, found.judged(basis, complete=True), final=True, last=found.last)
+            seal_lot.defer(company=str(self.company), lot_no=lot.lot_no)
+        self._running.pop(lot.lot_no, None)
+
+
+def _as_table(block: Block) -> pa.Table:
+    return pa.Table.from_batches([block.batch])

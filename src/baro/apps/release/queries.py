@@ -1,0 +1,319 @@
+"""Verdicts, decisions and predictions as pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import ngettext as _n
+
+from baro.apps.ledger.models import Signature
+from baro.apps.ledger.naming import in_language
+from baro.apps.ledger.services import content_hash
+from baro.apps.manufacturing import queries as manufacturing
+from baro.apps.manufacturing.models import Lot
+from baro.apps.quality.models import ControlStrategy, CriterionKind
+from baro.apps.release.certificate import number
+from baro.apps.release.errors import LotUnknown
+from baro.apps.release.models import (
+    Certificate,
+    CriterionState,
+    Decision,
+    Outcome,
+    Verdict,
+    VerdictState,
+)
+from baro.apps.release.services import signed_content
+from baro.apps.release.verdicts import verdict_hash
+
+QBT_LEAD_TIME = timedelta(hours=62)
+"""From the start of a lot to its release when quality is tested between steps and at the end."""
+
+SHAPES = {
+    VerdictState.COLLECTING: "◌",
+    VerdictState.ELIGIBLE: "✓",
+    VerdictState.NEEDS_REVIEW: "!",
+    VerdictState.FAILED: "✕",
+    CriterionState.MET: "✓",
+    CriterionState.NOT_MET: "✕",
+    Outcome.RELEASED: "✓",
+    Outcome.REJECTED: "✕",
+    Outcome.ON_HOLD: "Ⅱ",
+}
+NEEDS = {
+    "too_few": gettext_lazy("Too few usable results yet."),
+    "no_acceptance_row": gettext_lazy("This number of tablets has no acceptance criterion."),
+    "between_bounds": gettext_lazy("The result lies between the two bounds: more tablets are needed."),
+    "outside_model": gettext_lazy(
+        "Too many spectra are outside the model: product quality could not be measured."
+    ),
+    "gaps": gettext_lazy("Observations are missing."),
+    "out_of_range": gettext_lazy("The value left its accepted range for too long."),
+    "calibration_expired": gettext_lazy("The analyser is not inside its calibration interval."),
+}
+FACTS = {
+    "mean": gettext_lazy("mean"),
+    "sd": gettext_lazy("SD"),
+    "stage": gettext_lazy("stage"),
+    "k": gettext_lazy("k"),
+    "outside_l2": gettext_lazy("tablets beyond L2"),
+    "c2": gettext_lazy("most allowed beyond L2"),
+    "outside": gettext_lazy("outside the model"),
+    "missing": gettext_lazy("missing"),
+    "share_inside": gettext_lazy("share inside (%)"),
+    "minimum_share": gettext_lazy("least share (%)"),
+    "min": gettext_lazy("lowest"),
+    "max": gettext_lazy("highest"),
+    "instruments": gettext_lazy("instruments"),
+    "calibrated_until": gettext_lazy("calibrated until"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A value in its limits, in percent of the bar's width. `beyond`: the value lies off this end."""
+
+    low: float | None
+    high: float | None
+    value: float | None
+    beyond: str
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionRow:
+    """One criterion of a verdict in the language of the page."""
+
+    key: str
+    name: str
+    method: str
+    cqa: bool
+    state: str
+    shape: str
+    word: str
+    value: str
+    exact: str
+    limits: str
+    n: int
+    note: str
+    facts: list[tuple[str, str]]
+    evidence: list[tuple[str, str]]
+    bar: Bar
+
+
+@dataclass(frozen=True, slots=True)
+class LotRow:
+    """A lot with what was said of it last."""
+
+    lot: Lot
+    verdict: VerdictState | None
+    outcome: Outcome | None
+
+
+def lot_of(lot_no: str) -> Lot:
+    """The lot of this number. Raises LotUnknown."""
+    found = (
+        Lot.objects.select_related("product", "equipment__site", "strategy").filter(lot_no=lot_no).first()
+    )
+    if found is None:
+        raise LotUnknown(lot=lot_no)
+    return found
+
+
+def lots(search: str = "", state: str = "", verdict: str = "", decision: str = "") -> QuerySet[Lot]:
+    """Lots with `verdict_now` and `outcome_now`, newest first. decision: an `Outcome`, or "open"."""
+    found = manufacturing.lots(search, state).annotate(
+        verdict_now=Subquery(_newest(Verdict).values("state")[:1]),
+        outcome_now=Subquery(_newest(Decision).values("outcome")[:1]),
+    )
+    if verdict:
+        found = found.filter(verdict_now=verdict)
+    if decision:
+        found = found.filter(Q(outcome_now=None) if decision == "open" else Q(outcome_now=decision))
+    return found
+
+
+def lot_rows(found: Iterable[Any]) -> list[LotRow]:
+    """`lots` as they are shown."""
+    return [
+        LotRow(
+            lot,
+            VerdictState(lot.verdict_now) if lot.verdict_now else None,
+            Outcome(lot.outcome_now) if lot.outcome_now else None,
+        )
+        for lot in found
+    ]
+
+
+def newest_verdict(lot: Lot) -> Verdict | None:
+    """The final verdict of a lot, else the last one."""
+    return lot.verdicts.order_by("-final", "-recorded_at").first()
+
+
+def decisions(lot: Lot) -> list[Decision]:
+    """What was decided, newest first."""
+    return list(lot.decisions.select_related("signature", "verdict").order_by("-recorded_at"))
+
+
+def certificates(decision: Decision) -> list[Certificate]:
+    return list(decision.certificates.defer("pdf").order_by("-language"))
+
+
+def still_signed(lot: Lot, decision: Decision) -> bool:
+    """Does the signature still stand for what the records say now?"""
+    verdict = decision.verdict
+    unchanged = verdict.content_hash == verdict_hash(
+        lot.lot_no, verdict.state, verdict.criteria, verdict.evidence
+    )
+    signed = content_hash(signed_content(lot, verdict, decision.outcome, decision.reason))
+    return unchanged and signed == decision.signature.content_hash
+
+
+def records(lot: Lot) -> dict[type, list[Any]]:
+    """Every record that belongs to a lot, for its audit trail."""
+    of_lot = {
+        Verdict: list(lot.verdicts.values_list("id", flat=True)),
+        Decision: list(lot.decisions.values_list("id", flat=True)),
+        Signature: list(lot.decisions.values_list("signature_id", flat=True)),
+        Certificate: list(Certificate.objects.filter(decision__lot=lot).values_list("id", flat=True)),
+    }
+    return {Lot: [lot.id], ControlStrategy: [lot.strategy_id], **of_lot}
+
+
+def criterion_rows(lot: Lot, verdict: Verdict | None) -> list[CriterionRow]:
+    """The criteria as judged; before the first verdict, those of the strategy, still collecting."""
+    if verdict is not None:
+        return [row(criterion) for criterion in verdict.criteria]
+    return [
+        row(
+            {
+                "key": c.key,
+                "kind": c.kind,
+                "name_ko": c.name_ko,
+                "name_en": c.name_en,
+                "method": c.method,
+                "cqa": c.critical_quality_attribute,
+                "decimals": c.parameters.get("decimals", 1),
+                "state": CriterionState.COLLECTING,
+                "value": None,
+                "unit": c.parameters.get("unit", ""),
+                "low": c.parameters.get("low"),
+                "high": c.parameters.get("high"),
+                "n": 0,
+                "facts": {},
+                "needs": None,
+                "evidence": {},
+            }
+        )
+        for c in lot.strategy.criteria.order_by("position")
+    ]
+
+
+def row(judged: Mapping[str, Any]) -> CriterionRow:
+    """One item of `Verdict.criteria` in words."""
+    state = CriterionState(judged["state"])
+    unit, decimals = judged["unit"], judged.get("decimals", 1)
+    value = judged["value"]
+    needs = judged["needs"]
+    return CriterionRow(
+        key=judged["key"],
+        name=in_language(judged["name_ko"], judged["name_en"]),
+        method=judged["method"],
+        cqa=judged["cqa"],
+        state=state,
+        shape=SHAPES[state],
+        word=str(state.label),
+        value="" if value is None else with_unit(number(value, decimals), unit),
+        exact="" if value is None else repr(value),
+        limits=limits(judged["low"], judged["high"], unit, decimals),
+        n=judged["n"],
+        note=str(NEEDS.get(needs, needs or "")),
+        facts=[(str(FACTS.get(name, name)), _fact(fact)) for name, fact in judged["facts"].items()],
+        evidence=[(source_name(name), str(found)) for name, found in judged["evidence"].items()],
+        bar=bar(value, judged["low"], judged["high"]),
+    )
+
+
+def assay_limits(lot: Lot) -> tuple[float | None, float | None]:
+    """The specification of the assay, % of label, as the lot's strategy has it."""
+    criterion = lot.strategy.criteria.filter(kind=CriterionKind.ASSAY_MEAN).first()
+    limits_ = criterion.parameters if criterion else {}
+    return limits_.get("low"), limits_.get("high")
+
+
+def limits(low: float | None, high: float | None, unit: str, decimals: int) -> str:
+    """Limits in words, each at the decimals of the specification."""
+    shown = {"low": low, "high": high}
+    texts = {name: with_unit(number(v, decimals), unit) for name, v in shown.items() if v is not None}
+    if len(texts) == 2:
+        # one unit for both ends
+        texts["low"] = number(shown["low"] or 0.0, decimals)
+        return pgettext("range", "%(low)s–%(high)s") % texts
+    if "low" in texts:
+        return _("at least %(low)s") % texts
+    return _("at most %(high)s") % texts if texts else _("must comply")
+
+
+def with_unit(text: str, unit: str) -> str:
+    """No-break space before a unit."""
+    return f"{text}\u00a0{unit}" if unit else text
+
+
+def bar(value: float | None, low: float | None, high: float | None) -> Bar:
+    """Where limits and value lie. Two limits stand at a quarter and three quarters of the bar."""
+    if low is not None and high is not None and high > low:
+        left, right = low - (high - low) / 2, high + (high - low) / 2
+    elif high is not None and high > 0:
+        left, right = 0.0, high / 0.75
+    elif low is not None and 0 < low < 100:
+        # a share that should be near 100 %
+        left, right = 100.0 - (100.0 - low) / 0.75, 100.0
+    else:
+        return Bar(None, None, None, "")
+
+    def at(x: float | None) -> float | None:
+        return None if x is None else round(100.0 * min(1.0, max(0.0, (x - left) / (right - left))), 2)
+
+    beyond = ""
+    if value is not None:
+        beyond = "below" if value < left else "above" if value > right else ""
+    return Bar(at(low), at(high), at(value), beyond)
+
+
+def source_name(name: str) -> str:
+    """What a kind of evidence is called."""
+    names = {
+        "spectra": _("spectra"),
+        "samples": _("process data"),
+        "model": _("calibration model"),
+        "predictions": _("predictions"),
+    }
+    return names.get(name, name)
+
+
+def evidence_rows(verdict: Verdict) -> list[tuple[str, str, str]]:
+    """(what, how many, digest) behind a verdict as a whole."""
+    evidence = verdict.evidence
+    out = []
+    if spectra := evidence.get("spectra"):
+        count = spectra["count"]
+        out.append((_("Spectra"), _n("%(count)s spectrum", "%(count)s spectra", count) % {"count": f"{count:,}"}, spectra["root"]))
+    if predictions := evidence.get("predictions"):
+        out.append((_("Predictions"), f"{predictions['count']:,}", predictions["root"]))
+    if samples := evidence.get("samples"):
+        out.append((_("Process data"), f"{samples['count']:,}", samples["root"]))
+    if model := evidence.get("model"):
+        out.append((_("Calibration model"), f"{model['name']} v{model['version']}", model["digest"]))
+    return out
+
+
+def _newest(model: type[Verdict] | type[Decision]) -> QuerySet[Any]:
+    return model.objects.filter(lot=OuterRef("pk")).order_by("-recorded_at")
+
+
+def _fact(fact: Any) -> str:
+    return f"{fact:.4g}" if isinstance(fact, float) else f"{fact:,}" if isinstance(fact, int) else str(fact)

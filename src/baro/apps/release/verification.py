@@ -1,0 +1,167 @@
+"""`baro verify`: a lot's verdict computed again from its raw spectra, and compared bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+import numpy as np
+
+from baro.apps.ledger.models import Signature
+from baro.apps.ledger.services import content_hash, reading
+from baro.apps.manufacturing.models import Lot
+from baro.apps.pat.predictions import PredictionTable, joined, tabulate
+from baro.apps.pat.services import operator_for
+from baro.apps.release.errors import LotUnknown
+from baro.apps.release.gathering import gather, historian
+from baro.apps.release.models import Decision, Verdict
+from baro.apps.release.services import signed_content
+from baro.apps.release.verdicts import Basis, Judged, verdict_hash
+from baro.historian.errors import HistorianError
+from baro.historian.store import SpectraTable
+from baro.science.chemometrics.operator import OnlineOperator
+from baro.science.errors import ScienceError
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as it was. `where` names it; `expected` and `found` are digests or values."""
+
+    what: str
+    where: str
+    expected: str = ""
+    found: str = ""
+
+    def __str__(self) -> str:
+        values = f": expected {self.expected}, found {self.found}" if self.expected or self.found else ""
+        return f"{self.what}, {self.where}{values}"
+
+
+@dataclass
+class Verification:
+    """What was checked of a lot. `result` is the SHA-256 over everything that was computed again."""
+
+    lot_no: str
+    spectra: int = 0
+    samples: int = 0
+    state: str = ""
+    result: str = ""
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def equal(self) -> bool:
+        return not self.differences
+
+
+def verify_batch(company: UUID, lot_no: str, block_size: int | None = None) -> Verification:
+    """Compute the verdict of a complete lot again: from raw spectra, by the model named in its strategy.
+
+    block_size: how many spectra are predicted at a time; it makes no difference, and that is the point.
+    Raises LotUnknown.
+    """
+    with reading(company):
+        lot = (
+            Lot.objects.select_related("company", "product", "strategy", "equipment__site").filter(lot_no=lot_no).first()
+        )
+        if lot is None:
+            raise LotUnknown(lot=lot_no)
+        report = Verification(lot_no)
+        report.differences += _storage(lot)
+        try:
+            _recompute(lot, report, block_size)
+        except (HistorianError, ScienceError) as error:
+            report.differences.append(Difference("cannot be computed again", f"lot {lot_no}", found=str(error)))
+        report.differences += _signatures(lot)
+    return report
+
+
+def _storage(lot: Lot) -> Iterator[Difference]:
+    """Every stored observation against its digest, hot and sealed."""
+    for finding in historian(lot.company_id).check(lot.lot_no):
+        tablets = f", tablet {', '.join(finding.samples)}" if finding.samples else ""
+        run = f"{finding.seq}" if finding.seq == finding.last_seq else f"{finding.seq}-{finding.last_seq}"
+        where = f"lot {lot.lot_no}{tablets}, {finding.source} {finding.epoch}/{run} in {finding.place}"
+        yield Difference(f"stored {finding.kind}", where, finding.expected, finding.found)
+
+
+def _recompute(lot: Lot, report: Verification, block_size: int | None) -> None:
+    basis = Basis.of(lot)
+    stored = gather(basis)
+    spectra = historian(lot.company_id).spectra(lot=lot.lot_no)
+    again = predict_again(operator_for(basis.model.digest), spectra, block_size)
+    report.spectra = len(spectra)
+    report.differences += _compare(lot, stored.predictions, again)
+    found = replace(stored, predictions=again).judged(basis, complete=True)
+    report.samples = found.evidence["samples"]["count"]
+    report.state = str(found.state)
+    report.result = hashlib.sha256(f"{again.hash()}{found.content_hash}".encode()).hexdigest()
+    report.differences += _verdict(lot, found)
+
+
+def predict_again(operator: OnlineOperator, spectra: SpectraTable, block_size: int | None = None) -> PredictionTable:
+    """Predictions of stored spectra, `block_size` at a time (all at once when None)."""
+    size = block_size or max(1, len(spectra))
+    return joined(
+        tabulate(
+            operator,
+            seq=spectra.seq[i : i + size],
+            sample=spectra.sample[i : i + size],
+            quality=spectra.quality[i : i + size],
+            spectra=np.ascontiguousarray(spectra.spectra[i : i + size]),
+            digests=[bytes(row) for row in spectra.digests[i : i + size]],
+        )
+        for i in range(0, len(spectra), size)
+    )
+
+
+def _compare(lot: Lot, stored: PredictionTable, again: PredictionTable) -> Iterator[Difference]:
+    """The first bit that differs, tablet by tablet."""
+    if len(stored) != len(again):
+        yield Difference("number of predictions", f"lot {lot.lot_no}", str(len(stored)), str(len(again)))
+        return
+    for name in ("seq", "quality", "status", "inside", "value", "t2", "q"):
+        old, new = getattr(stored, name), getattr(again, name)
+        differs = old.view(f"V{old.itemsize}") != new.astype(old.dtype).view(f"V{old.itemsize}")
+        for i in np.flatnonzero(differs):
+            where = f"lot {lot.lot_no}, tablet {again.sample[i]}, sequence {again.seq[i]}"
+            yield Difference(f"predicted {name}", where, str(old[i]), str(new[i]))
+    for i, (old_digest, new_digest) in enumerate(zip(stored.digest, again.digest, strict=True)):
+        if old_digest != new_digest:
+            where = f"lot {lot.lot_no}, tablet {again.sample[i]}, sequence {again.seq[i]}"
+            yield Difference("spectrum that was predicted", where, old_digest.hex(), new_digest.hex())
+
+
+def _verdict(lot: Lot, found: Judged) -> Iterator[Difference]:
+    verdict = lot.verdicts.filter(final=True).first()
+    where = f"lot {lot.lot_no}, verdict"
+    if verdict is None:
+        yield Difference("no final verdict", where)
+        return
+    recorded = verdict_hash(lot.lot_no, verdict.state, verdict.criteria, verdict.evidence)
+    if recorded != verdict.content_hash:
+        yield Difference("verdict changed after it was recorded", where, verdict.content_hash, recorded)
+    for old, new in zip(verdict.criteria, found.criteria, strict=False):
+        if old != new:
+            named = f"lot {lot.lot_no}, criterion {old.get('key')}"
+            yield Difference("criterion", named, f"{old.get('state')} {old.get('value')}", f"{new['state']} {new['value']}")
+    if verdict.content_hash != found.content_hash:
+        yield Difference("verdict", where, verdict.content_hash, found.content_hash)
+
+
+def _signatures(lot: Lot) -> Iterator[Difference]:
+    """Each decision's signature against what it signed, each certificate against its SHA-256."""
+    for decision in Decision.objects.filter(lot=lot).select_related("signature", "verdict"):
+        signature: Signature = decision.signature
+        verdict: Verdict = decision.verdict
+        now = content_hash(signed_content(lot, verdict, decision.outcome, decision.reason))
+        where = f"lot {lot.lot_no}, signature of {signature.signer_name}"
+        if now != signature.content_hash:
+            yield Difference("signed content", where, signature.content_hash, now)
+        for certificate in decision.certificates.all():
+            digest = hashlib.sha256(bytes(certificate.pdf)).hexdigest()
+            if digest != certificate.sha256:
+                named = f"lot {lot.lot_no}, certificate {certificate.number} ({certificate.language})"
+                yield Difference("certificate", named, certificate.sha256, digest)
+

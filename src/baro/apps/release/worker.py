@@ -1,0 +1,78 @@
+"""The worker process: follows the database's notifications, predicts, judges, and runs queued tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from uuid import UUID
+
+import psycopg
+from django.db import OperationalError, close_old_connections, connection
+from procrastinate.contrib.django import app as tasks
+
+from baro.apps.release.online import Online
+from baro.database.roles import Role, conninfo
+
+log = logging.getLogger(__name__)
+
+CHANNELS = ("baro_blocks", "baro_events")
+IDLE_S = 1.0
+RETRY_S = 0.5
+
+
+def run(url: str, stop: threading.Event) -> None:
+    """Work until `stop` is set. A database that is gone is waited for."""
+    queue = threading.Thread(target=_run_tasks, args=(stop,), name="tasks", daemon=True)
+    queue.start()
+    while not stop.is_set():
+        try:
+            with psycopg.connect(conninfo(url, Role.APP, "baro worker"), autocommit=True) as listener:
+                for channel in CHANNELS:
+                    listener.execute(f"LISTEN {channel}")
+                _follow(listener, stop)
+        except (psycopg.Error, OperationalError) as error:
+            log.warning("the database is not reachable, trying again: %s", error)
+            connection.close()
+            stop.wait(RETRY_S)
+    queue.join(timeout=10)
+
+
+def _follow(listener: psycopg.Connection, stop: threading.Event) -> None:
+    companies: dict[UUID, Online] = {}
+    while not stop.is_set():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT people_companies()")
+            for (company,) in cursor.fetchall():
+                companies.setdefault(company, Online(company))
+        for online in companies.values():
+            while online.step() and not stop.is_set():
+                pass
+        # whatever came while we worked is one reason to look again, not many
+        for _ in listener.notifies(timeout=IDLE_S, stop_after=1):
+            pass
+
+
+def _run_tasks(stop: threading.Event) -> None:
+    """Run queued tasks until `stop` is set, starting again when the database went away."""
+
+    async def work() -> None:
+        async with tasks.replace_connector(tasks.connector.get_worker_connector()).open_async() as app:
+            job = asyncio.create_task(
+                app.run_worker_async(install_signal_handlers=False, concurrency=1, delete_jobs="never")
+            )
+            while not stop.is_set() and not job.done():
+                await asyncio.sleep(0.2)
+            job.cancel()
+            await asyncio.wait([job])
+            if not job.cancelled() and job.exception():
+                raise job.exception()
+
+    while not stop.is_set():
+        try:
+            asyncio.run(work())
+        except Exception as error:
+            log.warning("queued tasks wait: %s", error)
+            stop.wait(RETRY_S)
+        finally:
+            close_old_connections()
