@@ -1,0 +1,19 @@
+#!/bin/sh
+# Programs of other makers that some tests need: a browser, a message broker.
+# Installed where that is possible without asking (root on a Debian system); elsewhere the tests that
+# need them are skipped and the summary of the test run says so.
+set -u
+missing=""
+[ -x /usr/bin/chromium ] || missing="$missing chromium"
+[ -x /usr/sbin/mosquitto ] || missing="$missing mosquitto"
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+  echo "installing$missing"
+  export DEBIAN_FRONTEND=noninteractive
+  # shellcheck disable=SC2086 # one word a package
+  apt-get update -qq >/dev/null 2>&1; apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 \
+    || echo "could not install$missing: their tests are skipped"
+else
+  echo "not installed and not installable here:$missing; their tests are skipped"
+fi
+exit 0
