@@ -261,26 +261,30 @@ class _Work:
     def _refusal(self, item: Refusal) -> None:
         source, seq, time = item.source, item.seq, item.time
         state = self._state(source)
-        place = None if seq is None else state.place(seq, time)
-        if seq is not None and place is Place.REPEAT:
-            self._repeat(source, state, seq, time)
-            return
-        detail = item.reason if seq is None else f"{seq}: {item.reason}"
         if seq is None:
-            self._event(source, EventKind.REFUSED, time, detail, item.payload)
+            self._event(source, EventKind.REFUSED, time, item.reason, item.payload)
             self.open_gap(source, GapReason.REFUSED, time)
             return
-        if place is not None and place is not Place.LATE:
+        place = state.place(seq, time)
+        if place is Place.REPEAT:
+            self._repeat(source, state, seq, time)
+            return
+        if place is Place.FIRST and item.lot is None:  # from a lot before the collection began
+            state.advance(seq, time)
+            return
+        if place is not Place.LATE:
             self._enter(source, state, place, seq, time, None)
-            self._lot(source, state, item.lot, time)
+            if item.lot is not None:
+                self._lot(source, state, item.lot, time)
             state.advance(seq, time)
             run = self._runs.get(source)
-            if isinstance(run, _RefusedRun) and run.last + 1 == seq and run.lot == item.lot:
+            if isinstance(run, _RefusedRun) and run.last + 1 == seq and run.lot == state.lot:
                 run.last, run.ended_at = seq, time
             else:
                 self._close(source)
-                self._runs[source] = _RefusedRun(source, state.epoch, item.lot, seq, seq, time, time)
-        # the event does not close the run of refused numbers
+                self._runs[source] = _RefusedRun(source, state.epoch, state.lot, seq, seq, time, time)
+        # said without closing the run of refused numbers
+        detail = f"{seq}: {item.reason}"
         self._out.items.append(Event(source, EventKind.REFUSED, time, detail, item.payload))
 
     def _samples_lost(self, item: SamplesLost) -> None:
@@ -336,9 +340,7 @@ class _Work:
         if seq == state.last_seq and state.open_gap is not None:
             # the newest number is still the one we have: nothing was missed
             self._close_gap(source, state, seq + 1, time)
-        if (
-            source not in self._owner.resuming
-        ):  # a new subscription begins with the value that is already known
+        if source not in self._owner.resuming:  # a new subscription begins with the value that is already known
             self._repeats.setdefault(source, []).append(seq)
 
     def _lot(self, source: str, state: SourceState, lot: str, time: datetime) -> None:

@@ -242,9 +242,7 @@ def sample_block_digest(block: Block) -> bytes:
         state.update(_field(text))
     state.update(struct.pack("<qq", block.epoch, block.count))
     state.update(block.batch.column("seq").to_numpy(zero_copy_only=False).astype("<i8").tobytes())
-    state.update(
-        block.batch.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False).astype("<i8").tobytes()
-    )
+    state.update(block.batch.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False).astype("<i8").tobytes())
     state.update(block.batch.column("quality").to_numpy(zero_copy_only=False).astype("<u4").tobytes())
     state.update(block.batch.column("value").to_numpy(zero_copy_only=False).astype("<f8").tobytes())
     for tag in block.batch.column("tag").to_pylist():

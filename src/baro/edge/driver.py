@@ -45,7 +45,8 @@ class Sample(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """A spectrum that was served but cannot be stored as one. `seq` is None when the device did not tell it.
+    """A spectrum that was served but cannot be stored as one. `seq` is None when the device did not tell it,
+    `lot` when it is not known.
 
     `payload` holds what arrived, as bytes, so that nothing is lost to an inspector.
     """
@@ -53,7 +54,7 @@ class Refusal(NamedTuple):
     source: str
     seq: int | None
     time: datetime
-    lot: str
+    lot: str | None
     reason: str
     payload: bytes
 

@@ -140,9 +140,7 @@ class _Keeper:
         self.health = health
         self.spool = Spool(settings.spool, settings.spool_limit)
         self.courier = Courier(self.spool, sink)
-        self.assembler = Assembler(
-            self.spool.states(), self._recall, settings.block_rows, settings.clock_tolerance
-        )
+        self.assembler = Assembler(self.spool.states(), self._recall, settings.block_rows, settings.clock_tolerance)
         self._commit(self.assembler.start(utc_now()))
         self._mark = (time.monotonic(), 0)
         self.courier.start()

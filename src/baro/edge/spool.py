@@ -67,9 +67,7 @@ class Spool:
         # Removing what was delivered need not be durable: delivered twice does no harm.
         self._reader = _connect(path, "normal")
         self._lock = threading.Lock()
-        count, used = self._writer.execute(
-            "select count(*), coalesce(sum(length(body)), 0) from item"
-        ).fetchone()
+        count, used = self._writer.execute("select count(*), coalesce(sum(length(body)), 0) from item").fetchone()
         self._count = int(count)
         self._used = int(used)
 
@@ -113,9 +111,7 @@ class Spool:
         """The oldest items, at most `count` and about `size` bytes of them. Empty when all is delivered."""
         found: list[Spooled] = []
         total = 0
-        cursor = self._reader.execute(
-            "select id, head, digests, body from item order by id limit ?", (count,)
-        )
+        cursor = self._reader.execute("select id, head, digests, body from item order by id limit ?", (count,))
         for id_, head, digests, body in cursor:
             found.append(_spooled(id_, head, digests, body))
             total += len(body)

@@ -1,0 +1,5 @@
+"""OPC UA: spectra of analysers (OPC 10020, ADI) and analog tags of machines."""
+
+from baro.edge.drivers.opcua.client import OpcUaDriver, OpcUaSettings
+
+__all__ = ["OpcUaDriver", "OpcUaSettings"]

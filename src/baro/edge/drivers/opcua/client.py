@@ -1,0 +1,297 @@
+"""The OPC UA driver. It only browses, reads and subscribes.
+
+A link that is lost or silent is not repaired but rebuilt: new client, new session, new subscription. What
+the server queued for the old one is lost with it, which the numbers of the spectra show; the gateway
+records it as a gap.
+"""
+
+# asyncua declares types that its own values do not have (int for NodeId, ua.ObjectIds not exported)
+# mypy: disable-error-code="attr-defined,arg-type"
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from asyncua import Client, ua
+
+from baro.edge.blocks import utc_now
+from baro.edge.driver import Emission, Emit, LinkState, LotReport, Sample, SamplesLost
+from baro.edge.drivers.opcua.discovery import Machine, Stream, find_machines, find_streams
+from baro.edge.drivers.opcua.join import OVERFLOW, StreamJoin
+from baro.edge.errors import LinkLostError, NothingToCollectError
+
+log = logging.getLogger(__name__)
+Handler = Callable[[datetime, object, int, float], None]
+RETRY_FIRST = 0.2  # seconds before the first attempt to rebuild a link
+
+
+@dataclass(frozen=True, slots=True)
+class OpcUaSettings:
+    """analysers, machines: BrowseName -> source; no analysers: all, named after themselves.
+
+    publishing_ms: publishing interval. spectra_queue, tag_queue: most values the server may hold for a
+    variable. settle_s: longest wait of a spectrum for its number, lot and sample. silence_s: after which
+    the link counts as lost. retry_most_s: longest pause between attempts.
+    """
+
+    url: str
+    analysers: Mapping[str, str] = field(default_factory=dict)
+    machines: Mapping[str, str] = field(default_factory=dict)
+    publishing_ms: int = 40
+    spectra_queue: int = 5000
+    tag_queue: int = 1000
+    settle_s: float = 0.25
+    silence_s: float = 5.0
+    retry_most_s: float = 10.0
+
+
+class OpcUaDriver:
+    """Collects from one server, for ever."""
+
+    def __init__(self, settings: OpcUaSettings) -> None:
+        self.settings = settings
+
+    async def run(self, emit: Emit) -> None:
+        settings = self.settings
+        sources = (*settings.analysers.values(), *settings.machines.values()) or (settings.url,)
+        up = True  # so that a server which cannot be reached at all is told of once
+        delay = RETRY_FIRST
+        while True:
+            link = _Link(settings, emit)
+            try:
+                await link.hold()
+            except Exception as error:
+                # whatever a server or the client library does, the collector lives on
+                log.warning("%s: %s: %s", settings.url, type(error).__name__, error)
+                if link.sources:
+                    sources, up, delay = link.sources, True, RETRY_FIRST
+                if up:
+                    detail = f"{type(error).__name__}: {error}"
+                    emit([LinkState(sources, False, utc_now(), detail)])
+                up = False
+            await asyncio.sleep(delay * random.uniform(0.7, 1.3))  # noqa: S311
+            delay = min(delay * 2, settings.retry_most_s)
+
+
+class _Link:
+    """One client with one subscription, until it fails. `sources` is empty before it is up."""
+
+    def __init__(self, settings: OpcUaSettings, emit: Emit) -> None:
+        self.settings = settings
+        self.emit = emit
+        self.sources: tuple[str, ...] = ()
+        self._loop = asyncio.get_running_loop()
+        self._joins: list[StreamJoin] = []
+        self._machines: list[_MachineTags] = []
+        self._handlers: dict[int, Handler] = {}
+        self._heard = self._loop.time()
+        self._failure: Exception | None = None
+
+    async def hold(self) -> None:
+        """Connect, subscribe, watch. Raises what ended the link."""
+        client = Client(self.settings.url, timeout=self.settings.silence_s)
+        try:
+            await client.connect()
+            await self._subscribe(client)
+            await self._watch(client)
+        finally:
+            self._flush(float("inf"))
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(client.disconnect(), self.settings.silence_s)
+
+    async def _subscribe(self, client: Client) -> None:
+        settings = self.settings
+        streams = await find_streams(client, settings.analysers)
+        machines = await find_machines(client, settings.machines)
+        if not streams and not machines:
+            raise NothingToCollectError(", ".join((*settings.analysers, *settings.machines)) or settings.url)
+        self.sources = (*(stream.source for stream in streams), *(machine.source for machine in machines))
+        wanted = (*settings.analysers.values(), *settings.machines.values())
+        absent = tuple(source for source in wanted if not any(found.startswith(source) for found in self.sources))
+        if absent:
+            self.emit([LinkState(absent, False, utc_now(), "the server does not have it")])
+        self.emit([LinkState(self.sources, True, utc_now(), _describe(settings.url, streams, machines))])
+        parameters = ua.CreateSubscriptionParameters(
+            RequestedPublishingInterval=settings.publishing_ms,
+            RequestedLifetimeCount=max(60_000 // settings.publishing_ms, 30),
+            RequestedMaxKeepAliveCount=max(1000 // settings.publishing_ms, 1),
+            MaxNotificationsPerPublish=0,
+            PublishingEnabled=True,
+            Priority=0,
+        )
+        created = await client.uaclient.session.create_subscription(parameters, self._published)
+        requests = [request for stream in streams for request in self._stream_items(stream)]
+        for machine in machines:
+            requests += self._machine_items(machine)
+        await self._monitor(client, created.SubscriptionId, requests)
+
+    def _stream_items(self, stream: Stream) -> list[tuple[ua.NodeId, Handler, int]]:
+        join = StreamJoin(stream.source, self.settings.settle_s, stream.lot is not None, stream.sample is not None)
+        self._joins.append(join)
+        queue = self.settings.spectra_queue
+        items: list[tuple[ua.NodeId, Handler, int]] = []
+        if stream.axis is not None:  # first, for the spectra of the same publish need it
+            items.append((stream.axis, lambda time, value, status, now: join.put_axis(value), 10))
+        if stream.lot is not None:
+            items.append((stream.lot, lambda time, value, status, now: join.lots.put(time, value, now), queue))
+        if stream.sample is not None:
+            items.append((stream.sample, lambda time, value, status, now: join.samples.put(time, value, now), queue))
+        items.append((stream.counter, lambda time, value, status, now: join.put_counter(time, value, now), queue))
+        items.append((stream.data, join.put_data, queue))
+        return items
+
+    def _machine_items(self, machine: Machine) -> list[tuple[ua.NodeId, Handler, int]]:
+        tags = _MachineTags(machine.source)
+        self._machines.append(tags)
+        queue = self.settings.tag_queue
+        items: list[tuple[ua.NodeId, Handler, int]] = []
+        if machine.lot is not None:
+            items.append((machine.lot, tags.put_lot, queue))
+        items += [(node, tags.handler(tag), queue) for tag, (node, _) in machine.tags.items()]
+        return items
+
+    async def _monitor(
+        self, client: Client, subscription: int, items: Sequence[tuple[ua.NodeId, Handler, int]]
+    ) -> None:
+        """Create the monitored items. Each new timestamp counts, even if the value is the same; servers
+        that do not know this filter are asked without it."""
+        every = ua.DataChangeFilter(
+            Trigger=ua.DataChangeTrigger.StatusValueTimestamp, DeadbandType=0, DeadbandValue=0.0
+        )
+        open_items = list(enumerate(items, start=1))
+        for mfilter in (every, None):
+            self._handlers.update((handle, handler) for handle, (_, handler, _) in open_items)
+            request = ua.CreateMonitoredItemsParameters(
+                SubscriptionId=subscription,
+                TimestampsToReturn=ua.TimestampsToReturn.Both,
+                ItemsToCreate=[_monitored(node, handle, queue, mfilter) for handle, (node, _, queue) in open_items],
+            )
+            results = await client.uaclient.session.create_monitored_items(request)
+            failed = [
+                (entry, result.StatusCode)
+                for entry, result in zip(open_items, results, strict=True)
+                if not result.StatusCode.is_good()
+            ]
+            if not failed:
+                return
+            open_items = [entry for entry, _ in failed]
+        raise LinkLostError(f"cannot subscribe to {open_items[0][1][0]}: {failed[0][1].name}")
+
+    def _published(self, result: ua.PublishResult) -> None:
+        """One publish response. The client library would swallow what is raised in here."""
+        try:
+            self._heard = now = self._loop.time()
+            for part in result.NotificationMessage.NotificationData or ():
+                if isinstance(part, ua.DataChangeNotification):
+                    for item in part.MonitoredItems:
+                        value = item.Value
+                        time = value.SourceTimestamp or value.ServerTimestamp or utc_now()
+                        variant = value.Value
+                        self._handlers[item.ClientHandle](
+                            time,
+                            None if variant is None else variant.Value,
+                            0 if value.StatusCode is None else value.StatusCode.value,
+                            now,
+                        )
+                elif isinstance(part, ua.StatusChangeNotification):
+                    raise LinkLostError(f"the server ended the subscription: {part.Status}")
+            self._flush(now)
+        except Exception as error:
+            self._failure = error
+
+    def _flush(self, now: float) -> None:
+        for join in self._joins:
+            self.emit(join.drain(now))
+        for machine in self._machines:
+            self.emit(machine.drain())
+
+    async def _watch(self, client: Client) -> None:
+        """Parts that wait for others are looked after, and the server's clock is read: a server that does
+        not tell the time, or does not publish, is lost even if its socket stands."""
+        silence = self.settings.silence_s
+        clock = client.get_node(ua.ObjectIds.Server_ServerStatus_CurrentTime)
+        asked = self._loop.time()
+        while True:
+            await asyncio.sleep(min(self.settings.settle_s / 2, 0.1))
+            now = self._loop.time()
+            if self._failure is not None:
+                raise self._failure
+            if now - self._heard > silence:
+                raise LinkLostError(f"nothing published for {now - self._heard:.1f} s")
+            if now - asked > min(silence / 4, 1.0):
+                asked = now
+                await asyncio.wait_for(clock.read_value(), silence)
+            self._flush(now)
+
+
+class _MachineTags:
+    """Samples of a machine, gathered over one publish and put in the order of their time."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._lots: list[tuple[datetime, str]] = []
+        self._rows: list[tuple[datetime, str, object, int]] = []
+        self._said = ""
+
+    def put_lot(self, time: datetime, value: object, status: int, arrived: float) -> None:
+        self._lots.append((time, "" if value is None else str(value)))
+
+    def handler(self, tag: str) -> Handler:
+        def put(time: datetime, value: object, status: int, arrived: float) -> None:
+            self._rows.append((time, tag, value, status))
+
+        return put
+
+    def drain(self) -> list[Emission]:
+        """Everything of one publish."""
+        if not self._rows and len(self._lots) < 2 and (not self._lots or self._lots[-1][1] == self._said):
+            return []
+        out: list[Emission] = []
+        self._rows.sort(key=lambda row: row[0])
+        self._lots.sort(key=lambda entry: entry[0])
+        times = [time for time, _ in self._lots]
+        for time, tag, value, status in self._rows:
+            lot = self._lots[max(bisect_right(times, time) - 1, 0)][1] if times else ""
+            if status & OVERFLOW == OVERFLOW:
+                status &= ~OVERFLOW
+                out.append(SamplesLost(self.source, time, lot))
+            self._said = lot
+            number = float(value) if isinstance(value, int | float) else float("nan")
+            out.append(Sample(self.source, time, status, lot, tag, number))
+        self._rows.clear()
+        if self._lots:
+            since, lot = self._lots[-1]
+            if lot != self._said:
+                self._said = lot
+                out.append(LotReport(self.source, since, lot))
+            del self._lots[:-1]
+        return out
+
+
+def _monitored(
+    node: ua.NodeId, handle: int, queue: int, mfilter: ua.DataChangeFilter | None
+) -> ua.MonitoredItemCreateRequest:
+    parameters = ua.MonitoringParameters(ClientHandle=handle, SamplingInterval=0, QueueSize=queue, DiscardOldest=True)
+    if mfilter is not None:
+        parameters.Filter = mfilter
+    return ua.MonitoredItemCreateRequest(
+        ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value),
+        MonitoringMode=ua.MonitoringMode.Reporting,
+        RequestedParameters=parameters,
+    )
+
+
+def _describe(url: str, streams: Sequence[Stream], machines: Sequence[Machine]) -> str:
+    parts = [stream.source for stream in streams]
+    parts += [
+        f"{machine.source} ({', '.join(f'{tag} [{unit}]' for tag, (_, unit) in machine.tags.items())})"
+        for machine in machines
+    ]
+    return f"{url}: {'; '.join(parts)}"
