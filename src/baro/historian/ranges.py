@@ -29,8 +29,7 @@ def numbers(of: Runs) -> npt.NDArray[np.int64]:
 def positions(of: Runs, rising: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Where in `rising` the numbers of the runs are; numbers that are not there are left out."""
     parts = [
-        np.arange(np.searchsorted(rising, first), np.searchsorted(rising, last, side="right"))
-        for first, last in of
+        np.arange(np.searchsorted(rising, first), np.searchsorted(rising, last, side="right")) for first, last in of
     ]
     return np.concatenate(parts) if parts else np.empty(0, np.int64)
 

@@ -35,7 +35,8 @@ EVENTS = "baro_events"
 _INSERT_BLOCK = """
     INSERT INTO historian_block (company_id, source, kind, epoch, first_seq, last_seq, seqs, count, lot, axis,
                                  time_min, time_max, digest, body_digest, digests, body)
-    VALUES (%s, %s, %s, %s, %s, %s, %s::int8multirange, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    SELECT %s, %s, %s, %s, %s, %s, %s::int8multirange, %s, %s, %s, %s, %s, %s, %s, %s, %s
+    FROM (SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))) one_writer_a_source
     ON CONFLICT (company_id, source, epoch, first_seq) DO NOTHING
     RETURNING id
 """
@@ -78,8 +79,8 @@ class PostgresSink:
             )
 
     def write_gap(self, gap: Gap) -> None:
-        """Store a gap as it stands now. A gap is known by (source, epoch, first_seq, started_at); writing
-        one again with other content supersedes it and the earlier row stays."""
+        """Store a gap as it stands now. (source, epoch, first_seq) names it; writing one again with
+        other content supersedes it, and the earlier row stays."""
         with self._transaction() as cursor:
             cursor.execute(
                 "INSERT INTO historian_gap (company_id, source, epoch, first_seq, last_seq, lot, started_at,"
@@ -216,6 +217,8 @@ def _row(company: UUID, block: Block, digests: list[bytes], body: bytes) -> list
         hashlib.sha256(body).digest(),
         joined,
         body,
+        # writers of overlapping blocks would otherwise wait for each other until the server cuts one off
+        f"baro.write/{company}/{block.source}",
     ]
 
 

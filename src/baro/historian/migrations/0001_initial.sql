@@ -55,7 +55,7 @@ CREATE INDEX historian_block_lot ON historian_block (company_id, lot, kind, sour
 CREATE INDEX historian_block_last ON historian_block (company_id, source, epoch, last_seq);
 CREATE INDEX historian_block_time ON historian_block (company_id, kind, time_max);
 
--- An open gap and its closing are two rows of the same (source, epoch, first_seq, started_at).
+-- An open gap and its closing are two rows of the same (source, epoch, first_seq); the later one counts.
 CREATE TABLE historian_gap (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   company_id uuid NOT NULL,
@@ -129,8 +129,8 @@ CREATE VIEW historian_gap_now WITH (security_invoker = true) AS
     CASE WHEN g.last_seq < g.first_seq THEN '{}'::int8multirange
          ELSE historian_missing(g.company_id, g.source, g.epoch, g.first_seq, g.last_seq) END AS missing
   FROM (
-    SELECT DISTINCT ON (company_id, source, epoch, first_seq, started_at) *
-    FROM historian_gap ORDER BY company_id, source, epoch, first_seq, started_at, id DESC
+    SELECT DISTINCT ON (company_id, source, epoch, first_seq) *
+    FROM historian_gap ORDER BY company_id, source, epoch, first_seq, id DESC
   ) g;
 GRANT SELECT ON historian_gap_now TO baro_app, baro_reader;
 

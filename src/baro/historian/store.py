@@ -1,0 +1,272 @@
+"""One way to ask the historian, whether the observations are hot in PostgreSQL or sealed in the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from baro.edge.blocks import UTC_US, Axis, Kind
+from baro.historian import catalogue, check, seal
+from baro.historian.bodies import TAG, digest_rows, integers, matrix, texts
+from baro.historian.catalogue import BlockRow, EventRow, GapRow, LotRow, Segment
+from baro.historian.errors import AxesDiffer, UnknownAxis
+from baro.historian.findings import Finding
+from baro.historian.reading import Part, read_parts
+from baro.historian.session import Session
+
+_BAD = 0x8000_0000  # the severity bit of OPC UA's status codes
+_SAMPLES = pa.schema(
+    [
+        ("source", pa.string()),
+        ("epoch", pa.int64()),
+        ("seq", pa.int64()),
+        ("time", UTC_US),
+        ("quality", pa.uint32()),
+        ("tag", TAG),
+        ("value", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SpectraTable:
+    """Spectra in the order of (source, epoch, seq), each once.
+
+    source: n names. epoch, seq: (n,) int64. time: (n,) datetime64[us], UTC. quality: (n,) uint32. sample: n names.
+    axis: digest of the axis, "" when empty. spectra: (n, p) float32. digests: (n, 32) uint8, as stored.
+    """
+
+    source: list[str]
+    epoch: npt.NDArray[np.int64]
+    seq: npt.NDArray[np.int64]
+    time: npt.NDArray[np.datetime64]
+    quality: npt.NDArray[np.uint32]
+    sample: list[str]
+    axis: str
+    spectra: npt.NDArray[np.float32]
+    digests: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Points of a curve in the order of time: (n,) datetime64[us] in UTC, and (n,) float64."""
+
+    time: npt.NDArray[np.datetime64]
+    value: npt.NDArray[np.float64]
+
+
+class Historian:
+    """What one company's plant measured.
+
+    database: a connection string, then the historian uses a connection and transactions of its own; or an open
+    psycopg connection (of Django: ``connection.connection``), then the caller has set the company's context in
+    the running transaction, and the historian works in it. data_dir: the lake of sealed files.
+    """
+
+    def __init__(self, database: str | psycopg.Connection[Any], company_id: UUID, data_dir: Path) -> None:
+        self.company_id = company_id
+        self.data_dir = data_dir
+        self._session = Session(database, company_id)
+
+    def spectra(
+        self,
+        lot: str | None = None,
+        source: str | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int | None = None,
+    ) -> SpectraTable:
+        """Spectra of a lot, or of a source, beyond (epoch, seq) `after`; the first `limit` of them.
+
+        Raises AxesDiffer, Damaged, SealedFileMissing.
+        """
+        parts = read_parts(self._session, self.data_dir, Kind.SPECTRA, lot=lot, source=source, after=after, limit=limit)
+        table = _spectra(parts)
+        return table if after is None and limit is None else _narrowed(table, after, limit)
+
+    def samples(
+        self,
+        lot: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        tags: list[str] | None = None,
+        source: str | None = None,
+    ) -> pa.Table:
+        """Samples of a lot, or of [start, end): source, epoch, seq, time, quality, tag, value.
+
+        In the order of (tag, time, source, epoch, seq). Raises Damaged, SealedFileMissing.
+        """
+        parts = read_parts(
+            self._session,
+            self.data_dir,
+            Kind.SAMPLES,
+            lot=lot,
+            source=source,
+            start=start,
+            end=end,
+            tags=tags,
+        )
+        return _samples(parts, start, end, tags)
+
+    def downsampled(self, tag: str, lot: str, points: int = 1000) -> Trace:
+        """The least and the greatest value of each of `points` / 2 equal spans of time of `tag` in `lot`.
+
+        Only real points are given, and all of them when there are no more than `points`. Values of bad
+        quality and those that are no finite number are left out.
+        """
+        table = self.samples(lot=lot, tags=[tag])
+        time, value = integers(table["time"]), table["value"].to_numpy()
+        good = (table["quality"].to_numpy() & _BAD == 0) & np.isfinite(value)
+        return _extremes(time[good], value[good], max(1, points // 2))
+
+    def blocks(self, lot: str | None = None, kind: Kind | None = None, source: str | None = None) -> list[BlockRow]:
+        """What is known of the stored blocks, in the order of (source, epoch, first_seq)."""
+        with self._session.transaction() as cursor:
+            return catalogue.find_blocks(cursor, self.company_id, lot=lot, kind=kind, source=source)
+
+    def segments(self, lot: str | None = None) -> list[Segment]:
+        """The sealed files, in the order in which they were sealed."""
+        with self._session.transaction() as cursor:
+            return catalogue.find_segments(cursor, self.company_id, lot=lot)
+
+    def lots(self) -> list[LotRow]:
+        """Every lot of which something is stored, the latest first."""
+        with self._session.transaction() as cursor:
+            return catalogue.find_lots(cursor, self.company_id)
+
+    def gaps(self, lot: str | None = None, source: str | None = None) -> list[GapRow]:
+        """Gaps as they stand now, and what is still missing of each."""
+        with self._session.transaction() as cursor:
+            return catalogue.find_gaps(cursor, self.company_id, lot, source)
+
+    def events(
+        self, source: str | None = None, start: datetime | None = None, end: datetime | None = None
+    ) -> list[EventRow]:
+        """What sources and their links did in [start, end)."""
+        with self._session.transaction() as cursor:
+            return catalogue.find_events(cursor, self.company_id, source, start, end)
+
+    def axis(self, digest: str) -> Axis:
+        """The spectral axis with this digest. Raises UnknownAxis."""
+        with self._session.transaction() as cursor:
+            axis = catalogue.find_axis(cursor, self.company_id, digest)
+        if axis is None:
+            raise UnknownAxis(digest=digest)
+        return axis
+
+    def seal(self, lot: str) -> list[Segment]:
+        """See `seal.seal`."""
+        return seal.seal(self._session, self.data_dir, lot)
+
+    def drop_hot(self, segment: Segment) -> int:
+        """See `seal.drop_hot`."""
+        return seal.drop_hot(self._session, self.data_dir, segment)
+
+    def check(self, lot: str | None = None) -> list[Finding]:
+        """See `check.check`."""
+        return check.check(self._session, self.data_dir, lot)
+
+    def close(self) -> None:
+        """Close the historian's own connection; a caller's is left as it is."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _spectra(parts: list[Part]) -> SpectraTable:
+    """All rows of `parts` in order. Raises AxesDiffer."""
+    axes = {part.axis for part in parts}
+    if len(axes) > 1:
+        raise AxesDiffer(axes=sorted(axes))
+    parts = sorted(parts, key=lambda part: (part.source, part.table["epoch"][0].as_py(), part.table["seq"][0].as_py()))
+    tables = [part.table for part in parts]
+
+    def column(name: str, of: Callable[[Any], npt.NDArray[Any]], empty: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        chunks = [of(chunk) for table in tables for chunk in table[name].chunks]
+        return np.concatenate(chunks) if chunks else empty
+
+    none = np.empty(0, np.int64)
+    table = SpectraTable(
+        [part.source for part in parts for _ in range(part.table.num_rows)],
+        column("epoch", integers, none),
+        column("seq", integers, none),
+        column("time", integers, none).view("datetime64[us]"),
+        column("quality", lambda chunk: chunk.to_numpy(), none.astype(np.uint32)),
+        [text for part in tables for chunk in part["sample"].chunks for text in texts(chunk)],
+        axes.pop() if axes else "",
+        column("spectrum", matrix, np.empty((0, 0), np.float32)),
+        column("digest", digest_rows, np.empty((0, 32), np.uint8)),
+    )
+    # parts come in order, but late blocks lie within the holes of others
+    ranks = np.unique(table.source, return_inverse=True)[1] if len(parts) > 1 else np.zeros(len(table), np.int64)
+    order = np.lexsort((table.seq, table.epoch, ranks))
+    return table if np.array_equal(order, np.arange(len(order))) else _taken(table, order)
+
+
+def _narrowed(table: SpectraTable, after: tuple[int, int] | None, limit: int | None) -> SpectraTable:
+    chosen = np.arange(len(table))
+    if after is not None:
+        chosen = chosen[(table.epoch > after[0]) | ((table.epoch == after[0]) & (table.seq > after[1]))]
+    return _taken(table, chosen[:limit])
+
+
+def _taken(table: SpectraTable, rows: npt.NDArray[np.intp]) -> SpectraTable:
+    return SpectraTable(
+        [table.source[i] for i in rows],
+        table.epoch[rows],
+        table.seq[rows],
+        table.time[rows],
+        table.quality[rows],
+        [table.sample[i] for i in rows],
+        table.axis if len(rows) else "",
+        table.spectra[rows],
+        table.digests[rows],
+    )
+
+
+def _samples(parts: list[Part], start: datetime | None, end: datetime | None, tags: list[str] | None) -> pa.Table:
+    tables = [
+        part.table.append_column("source", pa.repeat(pa.scalar(part.source), part.table.num_rows))
+        .select(_SAMPLES.names)
+        .cast(_SAMPLES)
+        for part in parts
+    ]
+    table = pa.concat_tables([_SAMPLES.empty_table(), *tables]).unify_dictionaries()
+    if start is not None:
+        table = table.filter(pc.greater_equal(table["time"], pa.scalar(start.astimezone(UTC), UTC_US)))
+    if end is not None:
+        table = table.filter(pc.less(table["time"], pa.scalar(end.astimezone(UTC), UTC_US)))
+    if tags is not None:
+        table = table.filter(pc.is_in(table["tag"], pa.array(tags, pa.string())))
+    return table.take(seal.sample_order(table))
+
+
+def _extremes(time: npt.NDArray[np.int64], value: npt.NDArray[np.float64], spans: int) -> Trace:
+    if len(time) > 2 * spans:
+        # the span of each point; the last instant belongs to the last span
+        width = max(1, -(-(int(time[-1] - time[0]) + 1) // spans))
+        starts = np.flatnonzero(np.diff((time - time[0]) // width, prepend=-1))
+        order = np.lexsort((value, (time - time[0]) // width))
+        ends = np.append(starts[1:], len(time)) - 1
+        chosen = np.unique(np.concatenate((order[starts], order[ends])))
+        time, value = time[chosen], value[chosen]
+    return Trace(time.view("datetime64[us]"), value)
