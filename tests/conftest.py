@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ from django.db import connections  # noqa: E402
 
 from baro.database import roles  # noqa: E402
 from baro.database.embedded import EmbeddedServer  # noqa: E402
+from baro.demo.seed import seed  # noqa: E402
+from tests.plant import Plant  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +73,12 @@ def database(server: EmbeddedServer) -> str:
     call_command("migrate", database="owner", verbosity=0)
     connections["owner"].close()
     return url
+
+
+@pytest.fixture
+def plant(database: str) -> Iterator[Plant]:
+    """The demo's plant, in a company of this test's own."""
+    code = f"t{secrets.token_hex(6)}"
+    plant = Plant(seed(code=code, prefix=f"{code}-").id, code)
+    yield plant
+    plant.sink.close()

@@ -6,7 +6,6 @@ Accounts are named after their roles; they belong to nobody.
 from __future__ import annotations
 
 from datetime import timedelta
-from importlib.resources import files
 
 from django.db import connection
 from django.utils import timezone
@@ -14,6 +13,7 @@ from django.utils import timezone
 from baro.apps.ledger.services import Program, change, reading
 from baro.apps.manufacturing.models import Lot
 from baro.apps.manufacturing.services import plan_lot
+from baro.apps.pat.artefacts import shipped_model
 from baro.apps.pat.models import CalibrationModel
 from baro.apps.pat.services import approve_model, register_model
 from baro.apps.people.models import Company, Site, User
@@ -124,20 +124,15 @@ CRITERIA = (
 )
 
 
-def shipped_model() -> ModelArtefact:
-    """The model artefact that comes with Baro."""
-    folder = files("baro.apps.pat") / "artefacts"
-    digest = (folder / "tablet-assay-1.sha256").read_text().strip()
-    return ModelArtefact(
-        (folder / "tablet-assay-1.json").read_bytes(), (folder / "tablet-assay-1.npz").read_bytes(), digest
-    )
+def seed(model: ModelArtefact | None = None, code: str = "", prefix: str = "") -> Company:
+    """Set the demo's plant up, once; with another `model`, a strategy that uses it is approved too.
 
-
-def seed(model: ModelArtefact | None = None) -> Company:
-    """Set the demo's plant up, once; with another `model`, a strategy that uses it is approved too."""
-    company = _company()
+    code: of the company, the configured one when empty. prefix: put before every user name, which are
+    unique in an installation.
+    """
+    company = _company(code or config().company, prefix)
     with reading(company.id):
-        quality_head = User.objects.get(username="quality1")
+        quality_head = User.objects.get(username=f"{prefix}quality1")
         product = Product.objects.filter(code="baro-200").first()
         in_force = product and product.strategies.filter(status="approved").first()
     wanted = model or shipped_model()
@@ -149,8 +144,7 @@ def seed(model: ModelArtefact | None = None) -> Company:
     return company
 
 
-def _company() -> Company:
-    code = config().company
+def _company(code: str, prefix: str) -> Company:
     known = _known(code)
     if known is not None:
         return known
@@ -161,7 +155,7 @@ def _company() -> Company:
     for username, (korean, english, role) in ACCOUNTS.items():
         create_user(
             setup,
-            username=username,
+            username=prefix + username,
             password=PASSWORD,
             full_name=korean,
             full_name_en=english,

@@ -1,0 +1,191 @@
+"""From stored spectra to a signed decision, through the services that the pages and the worker use."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection, transaction
+
+from baro.apps.ledger.errors import Locked, NotPermitted, ReasonMissing, RecordChanged, WrongPassword
+from baro.apps.ledger.models import AuditEntry, Signature
+from baro.apps.ledger.services import Program, change, content_hash, reading
+from baro.apps.manufacturing.models import Lot
+from baro.apps.people.models import SignIn
+from baro.apps.release import errors
+from baro.apps.release.models import Certificate, CriterionState, Decision, Standing, Verdict, VerdictState
+from baro.apps.release.services import decide, signed_content
+from baro.apps.release.verdicts import verdict_hash
+from baro.demo.seed import SPECTRA_SOURCE
+from baro.edge.blocks import Gap, GapReason, utc_now
+from tests.plant import LOTS, Plant, work
+
+
+def criteria(verdict: Verdict) -> dict[str, dict]:
+    return {item["key"]: item for item in verdict.criteria}
+
+
+@pytest.mark.parametrize(("letter", "state"), [("A", "eligible"), ("B", "failed"), ("C", "needs_review")])
+def test_the_three_lots_of_the_demo(plant: Plant, letter: str, state: str) -> None:
+    verdict = plant.finished(letter)
+    assert verdict.state == state
+    assert verdict.evidence["spectra"]["count"] == len(LOTS[letter].tablets)
+    assert verdict.content_hash == verdict_hash(
+        verdict.lot.lot_no, verdict.state, verdict.criteria, verdict.evidence
+    )
+
+
+def test_values_outside_the_model_count_neither_as_good_nor_as_bad(plant: Plant) -> None:
+    found = criteria(plant.finished("C"))
+    faulty = sum(1 for tablet in LOTS["C"].tablets if tablet.fault)
+    assert found["model-space"]["facts"]["outside"] >= faulty
+    assert found["assay"]["n"] == len(LOTS["C"].tablets) - found["model-space"]["facts"]["outside"]
+    assert found["assay"]["state"] == CriterionState.NEEDS_REVIEW
+    assert found["assay"]["needs"] == "too_few"
+    assert found["dosage-uniformity"]["state"] != CriterionState.NOT_MET
+
+
+def test_bad_quality_at_the_device_is_not_counted(plant: Plant) -> None:
+    lot = LOTS["A"]
+    plant.collect("A", tablets=110, end=False)
+    plant.store_spectra(lot.number, lot.tablets[110:], quality=0x80000000)
+    online = plant.online()
+    work(online)
+    with reading(plant.company):
+        standing = Standing.objects.get(lot__lot_no=lot.number)
+    assert standing.spectra == 120
+    assert standing.outside >= 10
+
+
+def test_a_killed_worker_goes_on_where_it_was(plant: Plant) -> None:
+    """A new worker at every block gives the same verdict as one that saw it all."""
+    lot = LOTS["A"]
+    plant.collect("A", tablets=0, end=False)
+    for i in range(0, 120, 40):
+        plant.store_spectra(lot.number, lot.tablets[i : i + 40])
+        plant.online().step()
+    plant.collect("A", tablets=0)
+    work(plant.online())
+    verdict = plant.final_verdict(lot.number)
+    assert verdict.state == VerdictState.ELIGIBLE
+    assert verdict.evidence["predictions"]["count"] == 120
+
+
+def test_the_standing_of_a_lot_ends_at_its_final_verdict(plant: Plant) -> None:
+    """What the pages were shown last is what the final verdict says, criterion by criterion."""
+    verdict = plant.finished("A")
+    with reading(plant.company):
+        standing = Standing.objects.get(lot=verdict.lot)
+    assert standing.criteria == verdict.criteria
+
+
+def test_missing_spectra_need_a_review(plant: Plant) -> None:
+    lot = LOTS["A"]
+    now = utc_now()
+    plant.collect("A", tablets=110, end=False)
+    plant.sink.write_gap(Gap(SPECTRA_SOURCE, 0, 111, 120, lot.number, now, now, GapReason.CONNECTION_LOST))
+    plant.next_seq[SPECTRA_SOURCE] = 121
+    plant.collect("A", tablets=0)
+    work(plant.online())
+    verdict = plant.final_verdict(lot.number)
+    assert verdict.state == VerdictState.NEEDS_REVIEW
+    assert criteria(verdict)["completeness"]["facts"]["missing"] == 10
+
+
+def test_a_lot_nobody_planned_is_kept_but_not_judged(plant: Plant) -> None:
+    plant.collect("A", tablets=0, end=False)
+    plant.store_spectra("STRAY-1", LOTS["A"].tablets[:10])
+    work(plant.online())
+    with reading(plant.company):
+        assert not Lot.objects.filter(lot_no="STRAY-1").exists()
+        assert not Standing.objects.filter(lot__lot_no="STRAY-1").exists()
+
+
+def test_the_head_of_quality_releases_with_password_meaning_and_reason(plant: Plant) -> None:
+    verdict = plant.finished("A")
+    decision = decide(
+        plant.user("quality1"), plant.password, verdict.lot.lot_no, "released", "all met", verdict.content_hash
+    )
+    with reading(plant.company):
+        signature = Signature.objects.get(id=decision.signature_id)
+        entries = AuditEntry.objects.filter(table_name="release_decision")
+        assert [entry.reason for entry in entries] == ["all met"]
+        assert entries[0].actor.startswith("품질부서 책임자 1")
+        assert set(Certificate.objects.values_list("language", flat=True)) == {"ko", "en"}
+    assert signature.meaning == "release"
+    assert signature.content_hash == content_hash(
+        signed_content(verdict.lot, verdict, "released", "all met")
+    )
+
+
+def refused(plant: Plant, error: type[Exception], name: str, password: str, letter: str, **changed: str) -> None:
+    verdict = plant.final_verdict(LOTS[letter].number)
+    told = {"outcome": "released", "reason": "all met", "seen_hash": verdict.content_hash} | changed
+    with pytest.raises(error):
+        decide(plant.user(name), password, verdict.lot.lot_no, **told)
+    with reading(plant.company):
+        assert not Decision.objects.exists()
+        assert not Certificate.objects.exists()
+
+
+def test_who_may_not_release(plant: Plant) -> None:
+    plant.finished("A")
+    for name in ("production1", "operator1", "analyst1", "science1", "admin1"):
+        refused(plant, NotPermitted, name, plant.password, "A")
+    refused(plant, WrongPassword, "quality1", "guess", "A")
+    refused(plant, ReasonMissing, "quality1", plant.password, "A", reason="  ")
+    refused(plant, RecordChanged, "quality1", plant.password, "A", seen_hash="0" * 64)
+    with reading(plant.company):
+        outcomes = list(SignIn.objects.filter(purpose="signature").values_list("outcome", flat=True))
+    assert outcomes.count("wrong_password") == 1
+
+
+@pytest.mark.parametrize("letter", ["B", "C"])
+def test_no_way_leads_from_a_failed_or_doubtful_lot_to_a_release(plant: Plant, letter: str) -> None:
+    plant.finished(letter)
+    refused(plant, errors.OutcomeNotAllowed, "quality1", plant.password, letter)
+
+
+def test_a_lot_is_decided_once_but_a_hold_is_not_the_end(plant: Plant) -> None:
+    verdict = plant.finished("A")
+    user, lot_no = plant.user("quality1"), verdict.lot.lot_no
+    decide(user, plant.password, lot_no, "on_hold", "asked for the deviation", verdict.content_hash)
+    decide(user, plant.password, lot_no, "released", "deviation closed", verdict.content_hash)
+    with pytest.raises(errors.AlreadyDecided):
+        decide(user, plant.password, lot_no, "rejected", "too late", verdict.content_hash)
+
+
+def test_a_running_lot_cannot_be_decided_on(plant: Plant) -> None:
+    lot_no = plant.collect("A", tablets=80, end=False)
+    work(plant.online())
+    with pytest.raises(errors.LotNotComplete):
+        decide(plant.user("quality1"), plant.password, lot_no, "released", "early", "0" * 64)
+
+
+def test_five_wrong_passwords_lock_the_signature(plant: Plant) -> None:
+    verdict = plant.finished("A")
+    user = plant.user("quality1")
+    for _ in range(5):
+        with pytest.raises(WrongPassword):
+            decide(user, "guess", verdict.lot.lot_no, "released", "x", verdict.content_hash)
+    with pytest.raises(Locked):
+        decide(user, plant.password, verdict.lot.lot_no, "released", "x", verdict.content_hash)
+
+
+def test_history_cannot_be_rewritten_by_the_application(plant: Plant) -> None:
+    plant.finished("A")
+    for table in ("release_verdict", "pat_predictionblock", "ledger_signature", "historian_block"):
+        for statement in (f"UPDATE {table} SET company_id = company_id", f"DELETE FROM {table}"):
+            with (
+                pytest.raises(Exception, match="permission denied"),
+                change(Program("intruder", plant.company), "rewrite"),
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(statement)
+
+
+def test_another_company_sees_nothing(plant: Plant, database: str) -> None:
+    verdict = plant.finished("A")
+    with transaction.atomic():
+        assert not Verdict.objects.exists()
+    with reading(verdict.id):  # some other company's id
+        assert not Verdict.objects.exists()
+        assert not Lot.objects.exists()
