@@ -57,7 +57,7 @@ def _block(
     segment: Segment, row: BlockRow, sealed: Sealed, digests: list[bytes], intact: bool
 ) -> tuple[list[Finding], Copy]:
     rows = sealed.table.take(pa.array(sealed.rows(row)))
-    if row.kind is Kind.SPECTRA:
+    if sealed.kind is Kind.SPECTRA:
         kept = rows["digest"].to_pylist()
         samples = [text for chunk in rows["sample"].chunks for text in texts(chunk)]
         findings = compare(row, segment.path, digests, kept, samples, intact=intact)
@@ -127,7 +127,10 @@ def _hot_names(cursor: Cursor, row: BlockRow) -> dict[int, str]:
         return {}
     for body, _ in read_bodies(cursor, [row.id]).values():
         if hashlib.sha256(body).digest() == row.body_digest:
-            batch = open_body(row, body).batch
+            try:
+                batch = open_body(row, body).batch
+            except Damaged:
+                break
             return dict(zip(integers(batch["seq"]).tolist(), texts(batch["sample"]), strict=True))
     return {}
 
@@ -174,9 +177,9 @@ def _facts(segment: Segment, rows: list[BlockRow], sealed: Sealed) -> list[Findi
     ordered = sorted(rows, key=lambda row: (row.epoch, row.first_seq))
     for row, expected, found in zip(ordered, blocks, described(rows), strict=True):
         findings += [
-            of_block(row, FindingKind.METADATA, expected=str(expected[name]), found=str(found[name]), detail=name)
+            of_block(row, FindingKind.METADATA, expected=str(expected.get(name)), found=str(found[name]), detail=name)
             for name in found
-            if expected[name] != found[name]
+            if expected.get(name) != found[name]
         ]
     return findings
 

@@ -51,7 +51,7 @@ class Sealed:
             return None
         rows = self.table.take(pa.array(at)) if np.any(np.diff(at) != 1) else self.table.slice(int(at[0]), len(at))
         batch = rows.combine_chunks().to_batches()[0]
-        return Block(block.source, block.kind, block.epoch, block.lot, block.axis, batch).digests()
+        return Block(block.source, self.kind, block.epoch, block.lot, block.axis, batch).digests()
 
 
 def open_sealed(content: bytes, kind: Kind) -> Sealed:
@@ -130,7 +130,7 @@ def verify(content: bytes, blocks: list[BlockRow], segment: Segment | None = Non
                 first_seq=row.first_seq,
                 last_seq=row.last_seq,
             )
-        if row.kind is Kind.SPECTRA:
+        if sealed.kind is Kind.SPECTRA:
             kept = sealed.table["digest"].take(pa.array(sealed.rows(row))).to_pylist()
             if kept != digests:
                 raise Damaged(
@@ -141,9 +141,10 @@ def verify(content: bytes, blocks: list[BlockRow], segment: Segment | None = Non
     return digest
 
 
-def facts_blocks(sealed: Sealed) -> Any:
-    """What the file says about its blocks; None when it says nothing that can be read."""
+def facts_blocks(sealed: Sealed) -> list[dict[str, Any]]:
+    """What the file says about its blocks; nothing when that cannot be read."""
     try:
-        return json.loads(sealed.facts.get("blocks", "null"))
+        blocks = json.loads(sealed.facts.get("blocks", ""))
     except ValueError:
-        return None
+        return []
+    return blocks if isinstance(blocks, list) and all(isinstance(b, dict) for b in blocks) else []

@@ -200,6 +200,10 @@ def _row(company: UUID, block: Block, digests: list[bytes], body: bytes) -> list
         raise Malformed(**_names(block), count=block.count, digests=len(digests))
     joined = b"".join(digests)
     times = pc.min_max(block.batch.column("time"))
+    try:
+        time_min, time_max = times["min"].as_py(), times["max"].as_py()
+    except (ValueError, OverflowError) as error:
+        raise Malformed(**_names(block), detail=f"time: {error}") from error
     return [
         company,
         block.source,
@@ -211,8 +215,8 @@ def _row(company: UUID, block: Block, digests: list[bytes], body: bytes) -> list
         block.count,
         block.lot,
         block.axis,
-        times["min"].as_py(),
-        times["max"].as_py(),
+        time_min,
+        time_max,
         hashlib.sha256(joined).digest(),
         hashlib.sha256(body).digest(),
         joined,
