@@ -36,7 +36,7 @@ ACCOUNTS = {
     "admin1": ("시스템 관리자 1", "System administrator 1", Role.ADMINISTRATOR),
 }
 PRESS, ANALYSER = "press-1", "nir-1"
-SPECTRA_SOURCE, TAGS_SOURCE = "NIR-1/Channel1/Stream1", "Press-1"
+SPECTRA_SOURCE, TAGS_SOURCE = "nir-1", "press-1"
 REASON = "demo plant set up"
 
 TAGS = (

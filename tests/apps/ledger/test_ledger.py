@@ -1,0 +1,182 @@
+"""What every record inherits: history, isolation, and a database that refuses to forget either."""
+
+from __future__ import annotations
+
+import uuid
+
+import psycopg
+import pytest
+from django.apps import apps
+from django.db import DatabaseError, connection, models, transaction
+
+from baro.apps.ledger.apps import guarded_tables
+from baro.apps.ledger.errors import NotPermitted, ReasonMissing
+from baro.apps.ledger.models import AuditEntry, Entry, Record
+from baro.apps.ledger.services import Program, canonical_json, change, content_hash, reading
+from baro.apps.people.models import User
+from baro.apps.people.roles import Permission
+from baro.apps.plant.models import Tag
+from baro.apps.quality.models import Product
+from baro.database.context import Context
+from tests.plant import Plant
+
+
+def trail(plant: Plant, **filters: object) -> list[AuditEntry]:
+    with reading(plant.company):
+        return list(AuditEntry.objects.filter(**filters))
+
+
+def test_every_table_of_ours_is_guarded_by_the_database(database: str) -> None:
+    """Isolation and history stand in the catalogue of PostgreSQL, for every model there is."""
+    ours = guarded_tables()
+    assert {m._meta.db_table for m in apps.get_models() if m.__module__.startswith("baro.")} == set(ours)
+    with psycopg.connect(database) as raw:
+        secured = {row[0] for row in raw.execute("SELECT relname FROM pg_class WHERE relrowsecurity")}
+        policies = {row[0] for row in raw.execute("SELECT tablename FROM pg_policies")}
+        triggers = set(raw.execute("SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid"))
+        grants = set(
+            raw.execute(
+                "SELECT table_name, grantee, privilege_type FROM information_schema.role_table_grants"
+                " WHERE grantee IN ('baro_app', 'baro_reader', 'PUBLIC')"
+            )
+        )
+    for table, guard in ours.items():
+        assert table in secured
+        assert table in policies
+        assert (table, "keep_history") in triggers
+        for verb in ("insert", "update", "delete"):
+            assert ((table, f"audit_{verb}") in triggers) is guard.audited, (table, verb)
+        assert not {(table, "baro_app", verb) for verb in ("DELETE", "TRUNCATE")} & grants
+        assert not {(table, "PUBLIC", verb) for verb in ("SELECT", "INSERT", "UPDATE", "DELETE")} & grants
+        assert ((table, "baro_app", "UPDATE") in grants) is (guard.writable and not guard.append_only)
+        assert {verb for t, who, verb in grants if t == table and who == "baro_reader"} == {"SELECT"}
+
+
+def test_records_and_entries_are_audited(database: str) -> None:
+    for model in apps.get_models():
+        if issubclass(model, Record) and model.__name__ != "Standing":
+            assert model.guard.audited, model
+        if issubclass(model, Entry):
+            assert model.guard.append_only, model
+
+
+def test_a_model_without_a_guard_is_an_error() -> None:
+    class Loose(models.Model):
+        class Meta:
+            app_label = "release"
+
+    Loose.__module__ = "baro.apps.release.models"
+    try:
+        with pytest.raises(LookupError, match="Loose has no guard"):
+            guarded_tables()
+    finally:
+        del apps.all_models["release"]["loose"]
+        apps.clear_cache()
+
+
+@pytest.mark.parametrize("path", ["save", "update", "bulk", "raw"])
+def test_every_write_path_leaves_an_entry(plant: Plant, path: str) -> None:
+    with change(Program("tester", plant.company), f"by {path}"):
+        tag = Tag.objects.get(name="FillDepth")
+        match path:
+            case "save":
+                tag.unit = "um"
+                tag.save()
+            case "update":
+                Tag.objects.filter(id=tag.id).update(unit="um")
+            case "bulk":
+                tag.unit = "um"
+                Tag.objects.bulk_update([tag], ["unit"])
+            case "raw":
+                with connection.cursor() as cursor:
+                    cursor.execute("UPDATE plant_tag SET unit = 'um' WHERE name = 'FillDepth'")
+    (entry,) = trail(plant, reason=f"by {path}")
+    assert (entry.actor, entry.action, entry.record_id) == ("tester", "update", str(tag.id))
+    assert (entry.old, entry.new) == ({"unit": "mm"}, {"unit": "um"})
+
+
+def test_many_rows_give_many_entries_of_one_transaction(plant: Plant) -> None:
+    with change(Program("tester", plant.company), "all"):
+        Tag.objects.update(decimals=3)
+    entries = trail(plant, reason="all")
+    assert len(entries) == 4
+    assert len({entry.transaction_id for entry in entries}) == 1
+
+
+def test_what_was_undone_is_not_in_the_trail(plant: Plant) -> None:
+    with pytest.raises(ZeroDivisionError), change(Program("tester", plant.company), "undone"):
+        Tag.objects.update(decimals=3)
+        raise ZeroDivisionError
+    assert trail(plant, reason="undone") == []
+
+
+def test_a_change_without_reason_or_actor_is_refused(plant: Plant) -> None:
+    with pytest.raises(ReasonMissing), change(Program("tester", plant.company), " "):
+        pass
+    for context in (Context(plant.company), Context(plant.company, actor="x"), Context(plant.company, reason="y")):
+        with pytest.raises(DatabaseError, match="needs an actor and a reason"), transaction.atomic():
+            with connection.cursor() as cursor:
+                context.apply(cursor)
+            Tag.objects.update(decimals=3)
+
+
+def test_permission_is_checked_before_anything_is_done(plant: Plant) -> None:
+    with pytest.raises(NotPermitted), change(plant.user("operator1"), "try", Permission.APPROVE_MODEL):
+        pytest.fail("the body must not run")
+
+
+def test_the_context_of_an_inner_service_does_not_leak(plant: Plant) -> None:
+    with change(Program("outer", plant.company), "outer reason"):
+        with change(Program("inner", plant.company), "inner reason"):
+            Tag.objects.filter(name="FillDepth").update(decimals=4)
+        Tag.objects.filter(name="FillDepth").update(decimals=5)
+    assert [e.actor for e in trail(plant, reason="outer reason")] == ["outer"]
+    assert [e.actor for e in trail(plant, reason="inner reason")] == ["inner"]
+
+
+def test_a_password_is_never_in_the_trail(plant: Plant) -> None:
+    user = plant.user("operator1")
+    with change(Program("tester", plant.company), "new password"):
+        user.set_password("another-secret-1")
+        user.save()
+    (entry,) = trail(plant, reason="new password")
+    assert entry.new["password"] == "[secret]"
+    for entry in trail(plant, table_name="people_user"):
+        assert "argon2" not in str(entry.old) + str(entry.new)
+
+
+def test_the_database_owner_leaves_a_trace_too(plant: Plant, database: str) -> None:
+    with psycopg.connect(database) as raw:
+        raw.execute("UPDATE quality_product SET code = 'other' WHERE company_id = %s", [plant.company])
+    (entry,) = trail(plant, table_name="quality_product", action="update")
+    assert entry.actor == "database login postgres"
+    assert entry.new == {"code": "other"}
+
+
+def test_keys_never_change_and_tables_are_never_emptied(plant: Plant, database: str) -> None:
+    with psycopg.connect(database) as raw:
+        with pytest.raises(psycopg.DatabaseError, match="never changes"), raw.transaction():
+            raw.execute("UPDATE quality_product SET id = gen_random_uuid()")
+        with pytest.raises(psycopg.DatabaseError, match="never emptied"), raw.transaction():
+            raw.execute("TRUNCATE release_standing")
+
+
+def test_a_row_of_another_company_can_be_neither_seen_nor_written(plant: Plant) -> None:
+    stranger = uuid.uuid4()
+    with reading(stranger):
+        assert not Product.objects.exists()
+        assert not User.objects.exists()
+        assert not AuditEntry.objects.exists()
+    with reading(None):
+        assert not Product.objects.exists()
+    with pytest.raises(DatabaseError, match="row-level security"), change(Program("x", stranger), "steal"):
+        Product.objects.create(
+            company_id=plant.company, code="x", name_ko="x", name_en="x", substance="x", label_claim_mg=1
+        )
+
+
+def test_canonical_json_has_one_form() -> None:
+    assert canonical_json({"b": 1.5, "a": ["가", None]}) == '{"a":["가",null],"b":1.5}'.encode()
+    assert content_hash({"a": 1, "b": 2}) == content_hash({"b": 2, "a": 1})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        canonical_json({"a": float("nan")})
