@@ -8,10 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
+import numpy as np
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from baro.edge.blocks import Gap, GapReason
+from baro.database.context import Context
+from baro.edge.blocks import Gap, GapReason, batch_from_bytes
 from baro.historian.check import check
 from baro.historian.findings import Finding, FindingKind
 from baro.historian.session import Session
@@ -98,6 +102,14 @@ def test_a_flip_that_no_observation_feels_is_found(
     assert kinds(historian.check("L1")) == {FindingKind.BYTES}
 
 
+def test_a_body_without_a_batch(sink: PostgresSink, historian: Historian, tamper: Tamper, company: UUID) -> None:
+    write(sink, samples_block())
+    body = pa.BufferOutputStream()
+    pa.ipc.new_stream(body, samples_block().batch.schema).close()
+    set_column(tamper, company, "body", body.getvalue().to_pybytes())
+    assert kinds(historian.check("L1")) == {FindingKind.UNREADABLE}
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_any_flipped_byte_of_a_hot_body_is_found(
     sink: PostgresSink, historian: Historian, tamper: Tamper, company: UUID, seed: int
@@ -155,8 +167,6 @@ def test_a_damaged_page_of_a_sealed_file_names_its_tablets(
     historian.drop_hot(segment)
     path = lake / segment.path
     content = path.read_bytes()
-    import pyarrow.parquet as pq
-
     group = pq.ParquetFile(path).metadata.row_group(1)
     spectra = next(group.column(i) for i in range(7) if group.column(i).path_in_schema == "spectrum.list.element")
     path.write_bytes(flipped(content, spectra.data_page_offset + spectra.total_compressed_size // 2))
@@ -173,9 +183,6 @@ def test_a_changed_spectrum_in_a_file_that_looks_sound(
     write(sink, spectra_block(1, 20))
     (segment,) = historian.seal("L1")
     historian.drop_hot(segment)
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     table = pq.read_table(lake / segment.path)
     values = table["spectrum"].combine_chunks().flatten().to_numpy().copy()
@@ -204,12 +211,9 @@ def test_a_consistent_forgery_of_the_hot_copy_differs_from_the_sealed_one(
     write(sink, spectra_block(1, 20))
     historian.seal("L1")
     forged = spectra_block(1, 20)
-    forged.spectra().flags.writeable or None
     body = bytearray(forged.to_bytes())
     at = bytes(body).index(forged.spectra()[2].tobytes())
     body[at] ^= 1
-    from baro.edge.blocks import batch_from_bytes
-
     forged = type(forged)("press-1/nir", forged.kind, 1, "L1", forged.axis, batch_from_bytes(bytes(body)))
     joined = b"".join(forged.digests())
     for column, value in {
@@ -342,8 +346,6 @@ def test_axes(sink: PostgresSink, historian: Historian, tamper: Tamper, company:
 
 
 def test_the_check_works_in_a_callers_transaction(sink: PostgresSink, app_url: str, company: UUID, lake: Path) -> None:
-    from baro.database.context import Context
-
     write(sink, spectra_block())
     with psycopg.connect(app_url) as connection:
         Context(company).apply(connection)

@@ -94,6 +94,28 @@ def test_overlap_is_refused_to_writers_at_the_same_time(app_url: str, company: U
     assert (count(historian), len(errors)) == (1, len(blocks) - 1)
 
 
+def test_the_same_block_from_writers_at_the_same_time(app_url: str, company: UUID, historian: Historian) -> None:
+    block, errors = spectra_block(), list[Exception]()
+    start = threading.Barrier(6)
+
+    def work() -> None:
+        sink = PostgresSink(app_url, company)
+        start.wait()
+        try:
+            write(sink, block)
+        except HistorianError as error:
+            errors.append(error)
+        finally:
+            sink.close()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (count(historian), errors) == (1, [])
+
+
 def test_several_blocks_are_written_together_or_not_at_all(sink: PostgresSink, historian: Historian) -> None:
     def offered(*firsts: int) -> list[tuple]:
         return [(b, b.digests(), b.to_bytes()) for b in (spectra_block(first, 10) for first in firsts)]

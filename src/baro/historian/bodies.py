@@ -12,8 +12,8 @@ from baro.edge.blocks import UTC_US, Block, Kind, batch_from_bytes
 from baro.historian.catalogue import BlockRow
 from baro.historian.errors import Damaged
 
-UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError, OverflowError)
-"""What Arrow and Parquet raise on bytes that are not what they were."""
+UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, MemoryError, OverflowError, StopIteration)
+"""What Arrow and Parquet raise on bytes that are not what they were (StopIteration: a stream without a batch)."""
 
 TAG = pa.dictionary(pa.int32(), pa.string())
 _COMMON: list[tuple[str, pa.DataType]] = [("seq", pa.int64()), ("time", UTC_US), ("quality", pa.uint32())]

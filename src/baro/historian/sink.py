@@ -20,6 +20,7 @@ from uuid import UUID
 import numpy as np
 import psycopg
 import pyarrow.compute as pc
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from baro.database.context import Context
 from baro.edge.blocks import Axis, Block, Event, Gap, Kind
@@ -51,6 +52,10 @@ class PostgresSink:
     def __init__(self, conninfo: str, company_id: UUID) -> None:
         self.conninfo = conninfo
         self.company_id = company_id
+        # a cut network must show as an error; who sets these in the connection string is heard
+        self._patience = {"connect_timeout": 10, "tcp_user_timeout": 20_000}
+        for name in conninfo_to_dict(conninfo).keys() & self._patience.keys():
+            del self._patience[name]
         self._connection: psycopg.Connection | None = None
         self._lock = threading.Lock()
 
@@ -168,7 +173,7 @@ class PostgresSink:
         with self._lock:
             try:
                 if self._connection is None or self._connection.closed:
-                    self._connection = psycopg.connect(self.conninfo, autocommit=True)
+                    self._connection = psycopg.connect(make_conninfo(self.conninfo, **self._patience), autocommit=True)
                 with self._connection.transaction(), self._connection.cursor() as cursor:
                     Context(self.company_id).apply(cursor)
                     yield cursor
