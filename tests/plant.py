@@ -53,7 +53,8 @@ class Plant:
             self.store_spectra(lot.number, part[i : i + block])
         self.store_samples(lot.number, 400)
         if end:
-            self.sink.write_event(Event(SPECTRA_SOURCE, EventKind.LOT_ENDED, datetime.now(UTC), lot.number))
+            for source in (SPECTRA_SOURCE, TAGS_SOURCE):
+                self.sink.write_event(Event(source, EventKind.LOT_ENDED, datetime.now(UTC), lot.number))
         return lot.number
 
     def store_spectra(self, lot_no: str, tablets: tuple[Tablet, ...], quality: int = 0) -> None:

@@ -69,7 +69,11 @@ def gateway() -> None:
                 block_rows=settings.block_rows,
             ),
             PostgresSink(target, company),
-            load_driver("opcua")(OpcUaSettings(url=settings.opcua_url)),
+            load_driver("opcua")(
+                OpcUaSettings(
+                    url=settings.opcua_url, analysers=settings.opcua_analysers, machines=settings.opcua_machines
+                )
+            ),
         )
     )
 
@@ -103,12 +107,26 @@ def web() -> None:
 @app.command
 def simulator(
     speed: Annotated[float, Parameter(help="How many times faster than real time the plant runs.")] = 1.0,
+    spectra_per_second: Annotated[float, Parameter(help="Tablets measured a second, in plant time.")] = 4.0,
+    pause: Annotated[float, Parameter(help="Seconds between lots, in plant time.")] = 5.0,
+    served_log: Annotated[Path | None, Parameter(help="Write a line for every spectrum served.")] = None,
+    wait_for_collector: Annotated[bool, Parameter(help="Start work when somebody subscribes.")] = False,
 ) -> None:
     """Run the simulated plant: a press and an analyser behind an OPC UA server, on this machine only."""
-    from baro.demo.plant import run
+    from baro.simulator.run import SimulatorSettings, run
 
     _prepare()
-    run(speed)
+    run(
+        SimulatorSettings(
+            url=config().opcua_url,
+            state_file=config().home / "simulator.json",
+            spectra_per_second=spectra_per_second,
+            pause=pause,
+            speed=speed,
+            served_log=served_log,
+            wait_for_collector=wait_for_collector,
+        )
+    )
 
 
 @app.command

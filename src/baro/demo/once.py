@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from baro.config import config
 from baro.demo.processes import Supervisor
 from baro.demo.setup import fit_again, start_plant
 
@@ -30,14 +32,14 @@ class Outcome:
     tablets: int
     assay: float | None
     acceptance: float | None
-    outside: float
+    outside: float | None
     verdict: str
     seconds: float
 
 
 def run(data: Path | None, expect: Mapping[str, str]) -> int:
     """Run the three lots in a folder of its own. Returns 0 only if all is as expected and verifies."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     expected = EXPECTED | dict(expect)
     unknown = set(expect) - set(EXPECTED)
     if unknown:
@@ -50,6 +52,7 @@ def run(data: Path | None, expect: Mapping[str, str]) -> int:
         # a run of its own: nothing of an installation's settings may reach into it, nor it into that
         for name in [name for name in os.environ if name.startswith("BARO_")]:
             del os.environ[name]
+        config.cache_clear()
         began = time.monotonic()
         supervisor = start_plant(home, SPEED, model, say=lambda step: None)
         try:
@@ -73,7 +76,6 @@ def _follow(
 ) -> tuple[list[Outcome], int]:
     """Wait for the final verdicts, showing how far each lot is."""
     from baro.apps.people.queries import company_of
-    from baro.config import config
 
     company = company_of(config().company)
     memory = 0
@@ -122,7 +124,6 @@ def _outcome(verdict: object) -> Outcome:
 def _verify(console: Console, lots: list[str]) -> bool:
     from baro.apps.people.queries import company_of
     from baro.apps.release.verification import verify_batch
-    from baro.config import config
 
     equal = True
     for lot_no in lots:
@@ -140,9 +141,7 @@ def _print(console: Console, outcomes: list[Outcome], expected: Mapping[str, str
         table.add_row(
             o.lot_no,
             str(o.tablets),
-            "–" if o.assay is None else f"{o.assay:.2f}",
-            "–" if o.acceptance is None else f"{o.acceptance:.2f}",
-            f"{o.outside:.1f}",
+            *("–" if value is None else f"{value:.2f}" for value in (o.assay, o.acceptance, o.outside)),
             o.verdict,
             expected[o.lot_no],
             f"{o.seconds:.2f}",

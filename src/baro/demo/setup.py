@@ -72,13 +72,14 @@ def start_plant(home: Path, speed: float, model: ModelArtefact | None, say: Call
         say("tables")
         _migrate(url)
         say("demo records")
-    
+        from baro.demo.seed import seed  # needs Django, which has just been made ready
+
         seed(model)
+        say("simulated plant")
+        supervisor.start("simulator", "--speed", str(speed), "--wait-for-collector")
         say("gateway and worker")
         for part in PARTS:
             supervisor.start(part)
-        say("simulated plant")
-        supervisor.start("simulator", "--speed", str(speed))
     except BaseException:
         supervisor.stop()
         raise

@@ -7,6 +7,7 @@ knows ADI finds its way.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -89,6 +90,14 @@ class Plant:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._server.stop()
+
+    async def until_subscribed(self) -> None:
+        """Return when a client has subscribed and its number of monitored items no longer grows."""
+        before, now = 0, 0
+        while now == 0 or now != before:
+            await asyncio.sleep(0.5)
+            subscriptions = self._server.iserver.subscription_service.subscriptions.values()
+            before, now = now, sum(len(s.monitored_item_srv._monitored_items) for s in subscriptions)
 
     async def serve_spectrum(
         self,

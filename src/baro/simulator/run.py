@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
 from baro.simulator.plant import ANALYSER, Plant
 from baro.simulator.tablets import PRESS_TAGS, TICKS_PER_SECOND, DemoLot, axis, demo_lots, press_tags
 
-FAST_RATE = 250.0  # spectra a second that a subscription queue takes without running over
-FAST_PAUSE = 0.5
 TAGS = {name.title().replace("_", ""): unit for name, unit in PRESS_TAGS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatorSettings:
-    """url: endpoint on loopback. spectra_per_second and pause (seconds between lots) are those of the
-    speed "live"; "fast" goes as fast as is safe. state_file: where counter, lot and tablet survive a
-    restart. served_log: if given, one line a spectrum served: analyser, number, lot, sample, source time;
-    tab-separated.
+    """url: endpoint on loopback. spectra_per_second, pause (seconds between lots) and the press's ten
+    samples a second are in plant time, which runs `speed` times as fast as the clock. state_file: where
+    counter, lot and tablet survive a restart. served_log: if given, one line a spectrum served: analyser,
+    number, lot, sample, source time; tab-separated. wait_for_collector: work only from the moment on that
+    somebody subscribes.
     """
 
     url: str
@@ -32,18 +32,14 @@ class SimulatorSettings:
     lots: Sequence[DemoLot] = field(default_factory=demo_lots)
     spectra_per_second: float = 2.0
     pause: float = 5.0
-    speed: Literal["live", "fast"] = "live"
+    speed: float = 1.0
     served_log: Path | None = None
+    wait_for_collector: bool = False
 
     @property
     def rate(self) -> float:
-        """Spectra a second."""
-        return FAST_RATE if self.speed == "fast" else self.spectra_per_second
-
-    @property
-    def rest(self) -> float:
-        """Seconds between lots."""
-        return min(self.pause, FAST_PAUSE) if self.speed == "fast" else self.pause
+        """Spectra a second of the clock."""
+        return self.spectra_per_second * self.speed
 
 
 @dataclass(slots=True)
@@ -72,6 +68,19 @@ class Progress:
         os.replace(new, path)
 
 
+def run(settings: SimulatorSettings) -> None:
+    """`run_plant` as a process: until SIGTERM or SIGINT."""
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(_until_signal(settings))
+
+
+async def _until_signal(settings: SimulatorSettings) -> None:
+    task = asyncio.create_task(run_plant(settings))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    await task
+
+
 async def run_plant(settings: SimulatorSettings) -> None:
     """Serve all lots that are left, then stay idle until cancelled."""
     progress = Progress.load(settings.state_file)
@@ -95,8 +104,10 @@ class _Line:
         self._time = datetime.min.replace(tzinfo=UTC)
 
     async def lots(self) -> None:
+        if self.settings.wait_for_collector:
+            await self.plant.until_subscribed()
         while (lot := _current(self.settings, self.progress)) is not None:
-            await asyncio.sleep(self.settings.rest)
+            await asyncio.sleep(self.settings.pause / self.settings.speed)
             await self.plant.serve_lot(self._now(), lot.number, running=True)
             self._lot = lot
             await self._measure(lot)
@@ -112,15 +123,15 @@ class _Line:
         due = loop.time()
         tick = 0
         while True:
-            due += 1 / TICKS_PER_SECOND
+            due += 1 / (TICKS_PER_SECOND * self.settings.speed)
             await asyncio.sleep(max(due - loop.time(), 0))
             lot = self._lot
             if lot is None:
                 tick = 0
                 continue
             if tick == 0:
-                tick = round(self.progress.tablet / self.settings.rate * TICKS_PER_SECOND)
-            length = max(round(len(lot.tablets) / self.settings.rate * TICKS_PER_SECOND), 1)
+                tick = round(self.progress.tablet / self.settings.spectra_per_second * TICKS_PER_SECOND)
+            length = max(round(len(lot.tablets) / self.settings.spectra_per_second * TICKS_PER_SECOND), 1)
             tags = press_tags(lot.letter, tick, 1, length)
             values = {name.title().replace("_", ""): float(series[0]) for name, series in tags.items()}
             await self.plant.serve_tags(self._now(), values)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import numpy as np
@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 BLOCKS_A_STEP = 64
 # several gateways may commit out of the order of their block numbers by a little
 LOOK_BACK = 2_000
+# how long the end of a lot is waited for from a source after another one reported it
+SILENT_SOURCE = timedelta(seconds=10)
 
 
 @dataclass
@@ -70,7 +72,6 @@ class Online:
     company: UUID
     actor: Program = field(init=False)
     _seen: int = 0
-    _events_seen: int = 0
     _running: dict[str, _Running] = field(default_factory=dict)
     _refused: set[int] = field(default_factory=set)
 
@@ -80,20 +81,24 @@ class Online:
     def step(self) -> bool:
         """Do what there is to do; True when something was done and more may be waiting."""
         with reading(self.company):
+            # the ends first: what was stored before an end is then among the blocks that are read after it
+            ended = self._ended_lots()
             rows = self._new_blocks()
         touched: dict[str, _Running] = {}
         for row in rows:
             running = self._of_lot(row.lot, row.time_min)
-            if running is not None:
-                if self._take(row, running):
-                    touched[row.lot] = running
-            else:
+            if running is None:
                 self._refused.add(row.id)
+            elif self._take(row, running):
+                touched[row.lot] = running
             self._seen = max(self._seen, row.id)
         for running in touched.values():
             self._judge(running)
-        ended = self._end_lots() if len(rows) < BLOCKS_A_STEP else False
-        return bool(rows) or ended
+        if len(rows) == BLOCKS_A_STEP:
+            return True
+        for lot, at in ended:
+            self._finish(lot, at)
+        return bool(rows or ended)
 
     def _new_blocks(self) -> list[StoredBlock]:
         """Blocks of lots that were not looked at: spectra without a prediction, samples after the last seen."""
@@ -193,24 +198,25 @@ class Online:
             if changed:
                 record_verdict(self.actor, lot, found, final=False, last=running.last)
 
-    def _end_lots(self) -> bool:
-        """Give the final verdict on every lot whose end the equipment has reported."""
-        with reading(self.company):
-            events = list(
-                StoredEvent.objects.filter(
-                    id__gt=self._events_seen - LOOK_BACK, kind=EventKind.LOT_ENDED
-                ).order_by("id")
-            )
-            numbers = {event.detail: event.at for event in events}
-            lots = list(
-                Lot.objects.select_related("company", "product", "strategy", "equipment__site").filter(
-                    lot_no__in=numbers, state__in=[Lot.State.PLANNED, Lot.State.RUNNING]
-                )
-            )
-        self._events_seen = max([self._events_seen, *(event.id for event in events)])
-        for lot in lots:
-            self._finish(lot, numbers[lot.lot_no])
-        return bool(lots)
+    def _ended_lots(self) -> list[tuple[Lot, datetime]]:
+        """Lots that every source which observed them has reported as ended, and when.
+
+        A source that stays silent is waited for a little and then not any more.
+        """
+        open_lots = Lot.objects.filter(state__in=[Lot.State.PLANNED, Lot.State.RUNNING])
+        ends: dict[str, list[StoredEvent]] = {}
+        for event in StoredEvent.objects.filter(
+            kind=EventKind.LOT_ENDED, detail__in=open_lots.values("lot_no")
+        ).order_by("id"):
+            ends.setdefault(event.detail, []).append(event)
+        found = []
+        for lot in open_lots.select_related("company", "product", "strategy", "equipment__site").filter(lot_no__in=ends):
+            events = ends[lot.lot_no]
+            sources = set(StoredBlock.objects.filter(lot=lot.lot_no).values_list("source", flat=True))
+            waited = timezone.now() - min(event.recorded_at for event in events)
+            if sources <= {event.source for event in events} or waited > SILENT_SOURCE:
+                found.append((lot, max(event.at for event in events)))
+        return found
 
     def _finish(self, lot: Lot, at: datetime) -> None:
         with change(self.actor, "final verdict"):
