@@ -203,16 +203,25 @@ class _Work:
             self._link(emission)
 
     def decline(self, emission: Spectrum | Sample | Refusal | SamplesLost) -> None:
-        """Not taken: the numbers from here on are a gap, until one is taken again."""
+        """Not taken: a gap grows, until something is taken again."""
         source, time = emission.source, emission.time
         self._now = time
         state = self._state(source)
-        seq = emission.seq if isinstance(emission, Spectrum | Refusal) else (state.last_seq or 0) + 1
-        if seq is not None and state.place(seq, time) is Place.RESTART:
+        seq = emission.seq if isinstance(emission, Spectrum | Refusal) else None
+        if seq is None:
+            if isinstance(emission, Sample) and state.last_seq is None:
+                state.last_seq = 0
+            self.open_gap(source, GapReason.SPOOL_FULL, time)
+            return
+        place = state.place(seq, time)
+        if place in (Place.REPEAT, Place.LATE):
+            return
+        if place is Place.RESTART:
             self._restart(source, state, seq, time)
-        if seq is not None and state.last_seq is None:
+        if state.last_seq is None:
             state.last_seq = seq - 1
         self.open_gap(source, GapReason.SPOOL_FULL, time)
+        state.advance(seq, time)
 
     def open_gap(self, source: str, reason: GapReason, at: datetime) -> None:
         """From the last observation on, numbers may be missing. A gap that is open already stays as it is."""
@@ -337,7 +346,7 @@ class _Work:
             self._gap(source, state, 1, seq - 1, gap.started_at, time, gap.reason)
 
     def _repeat(self, source: str, state: SourceState, seq: int, time: datetime) -> None:
-        if seq == state.last_seq and state.open_gap is not None:
+        if seq == state.last_seq and time == (state.last_time or time) and state.open_gap is not None:
             # the newest number is still the one we have: nothing was missed
             self._close_gap(source, state, seq + 1, time)
         if source not in self._owner.resuming:  # a new subscription begins with the value that is already known

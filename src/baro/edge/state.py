@@ -14,7 +14,7 @@ from enum import Enum, auto
 
 from baro.edge.blocks import GapReason
 
-RECENT = 256  # sequence numbers whose source time is remembered, to tell a repeat from a restart
+RECENT = 256  # observations remembered by number and source time, to tell a repeat from a restart
 HOLES = 1000  # gaps of the running epoch in which a late observation is still expected
 EPOCH_0 = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -43,7 +43,7 @@ class OpenGap:
 @dataclass(slots=True)
 class SourceState:
     """`holes` are the disjoint, ascending intervals of the running epoch that were not received.
-    `tags` holds the source time of each tag's last sample."""
+    `recent` are observations seen, oldest first. `tags` holds the source time of each tag's last sample."""
 
     epoch: int = 0
     last_seq: int | None = None
@@ -51,7 +51,7 @@ class SourceState:
     lot: str = ""
     open_gap: OpenGap | None = None
     holes: list[tuple[int, int]] = field(default_factory=list)
-    recent: dict[int, datetime] = field(default_factory=dict)
+    recent: dict[tuple[int, datetime], None] = field(default_factory=dict)
     tags: dict[str, datetime] = field(default_factory=dict)
 
     def place(self, seq: int, time: datetime) -> Place:
@@ -60,6 +60,8 @@ class SourceState:
         What cannot be told to be a repeat counts as a restart: rather one epoch too many than a lost
         observation.
         """
+        if (seq, time) in self.recent:
+            return Place.REPEAT
         if self.last_seq is None:
             return Place.FIRST
         if seq == self.last_seq + 1:
@@ -68,11 +70,8 @@ class SourceState:
             return Place.JUMP
         if self.last_time is None:  # known only from the historian, which tells no time
             return Place.REPEAT if seq == self.last_seq else Place.RESTART
-        if self.recent.get(seq) == time:
-            return Place.REPEAT
-        if time < self.last_time and self.hole_of(seq) is not None:
-            return Place.LATE
-        return Place.RESTART
+        missed = self.hole_of(seq) is not None or (self.open_gap is not None and seq >= self.open_gap.first_seq)
+        return Place.LATE if missed and time < self.last_time else Place.RESTART
 
     def hole_of(self, seq: int) -> int | None:
         """Index of the hole that `seq` lies in."""
@@ -86,8 +85,8 @@ class SourceState:
         self.remember(seq, time)
 
     def remember(self, seq: int, time: datetime) -> None:
-        """Keep the source time of a number seen, the oldest falls out."""
-        self.recent[seq] = time
+        """An observation was seen; the oldest is forgotten."""
+        self.recent[seq, time] = None
         if len(self.recent) > RECENT:
             del self.recent[next(iter(self.recent))]
 
@@ -106,11 +105,10 @@ class SourceState:
             self.holes[index : index + 1] = [part for part in parts if part[0] <= part[1]]
 
     def restart(self) -> None:
-        """The source's counter restarted: a new epoch without any past."""
+        """The source's counter restarted: a new epoch without any number so far."""
         self.epoch += 1
         self.last_seq = None
         self.holes = []
-        self.recent = {}
 
     def copy(self) -> SourceState:
         """A state that can be changed without changing this one. Open gaps are never changed, only
@@ -137,7 +135,7 @@ class SourceState:
                 "lot": self.lot,
                 "open_gap": gap and [gap.first_seq, to_us(gap.started_at), gap.lot, gap.reason],
                 "holes": self.holes,
-                "recent": [[seq, to_us(time)] for seq, time in self.recent.items()],
+                "recent": [[seq, to_us(time)] for seq, time in self.recent],
                 "tags": {tag: to_us(time) for tag, time in self.tags.items()},
             },
             separators=(",", ":"),
@@ -155,7 +153,7 @@ class SourceState:
             lot=raw["lot"],
             open_gap=gap and OpenGap(gap[0], from_us(gap[1]), gap[2], GapReason(gap[3])),
             holes=[(first, last) for first, last in raw["holes"]],
-            recent={seq: from_us(time) for seq, time in raw["recent"]},
+            recent={(seq, from_us(time)): None for seq, time in raw["recent"]},
             tags={tag: from_us(time) for tag, time in raw["tags"].items()},
         )
 

@@ -1,0 +1,117 @@
+"""The spool keeps what it took, in order, whatever ends the process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from edge_peers import AXIS, NIR, T0
+
+from baro.edge.blocks import Block, Event, EventKind, Gap, GapReason, Kind, spectra_batch
+from baro.edge.errors import SpoolBrokenError, SpoolFullError
+from baro.edge.spool import Spool
+from baro.edge.state import OpenGap, SourceState
+
+# appends blocks without end and says each number that is durable
+APPENDER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_spool import block
+from baro.edge.spool import Spool
+from baro.edge.state import SourceState
+spool = Spool(Path(sys.argv[1]), 10**9)
+seq = 1
+while True:
+    spool.append([block(seq)], {"press-1/nir": SourceState(last_seq=seq)})
+    print(seq, flush=True)
+    seq += 1
+"""
+
+
+def block(first: int, count: int = 1) -> Block:
+    seq = range(first, first + count)
+    spectra = np.array([[n, n + 1, n + 2] for n in seq], np.float32)
+    batch = spectra_batch(list(seq), [T0] * count, [0] * count, [f"T{n}" for n in seq], spectra)
+    return Block(NIR, Kind.SPECTRA, 0, "A", AXIS.digest, batch)
+
+
+def test_items_and_states_come_back_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    gap = Gap(NIR, 1, 3, None, "A", T0, None, GapReason.CONNECTION_LOST)
+    event = Event(NIR, EventKind.REFUSED, T0, "7: not finite", b"\x00\x01")
+    state = SourceState(
+        epoch=2,
+        last_seq=9,
+        last_time=T0,
+        lot="A",
+        open_gap=OpenGap(10, T0, "A", GapReason.SPOOL_FULL),
+        holes=[(3, 4)],
+        recent={(9, T0): None},
+        tags={"FillDepth": T0},
+    )
+    spool = Spool(path, 10**6)
+    spool.append([AXIS, block(1, 3), gap, event], {NIR: state})
+    spool.close()
+
+    spool = Spool(path, 10**6)
+    assert spool.states() == {NIR: state}
+    entries = spool.peek()
+    assert [entry.item for entry in entries if not isinstance(entry.item, Block)] == [AXIS, gap, event]
+    stored = entries[1].item
+    assert isinstance(stored, Block)
+    assert stored.batch == block(1, 3).batch
+    assert entries[1].digests == block(1, 3).digests()
+    assert spool.depth == 4
+    spool.remove(entries[:2])
+    assert [entry.item for entry in spool.peek()] == [gap, event]
+    assert spool.used == 0
+    spool.close()
+
+
+def test_a_full_spool_takes_no_block_and_says_so_but_still_takes_gaps(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", len(block(1).to_bytes()) + 10)
+    spool.append([block(1)], {})
+    with pytest.raises(SpoolFullError):
+        spool.append([block(2)], {NIR: SourceState(last_seq=2)})
+    assert spool.states() == {}
+    spool.append([Gap(NIR, 0, 2, None, "A", T0, None, GapReason.SPOOL_FULL)], {})
+    spool.remove(spool.peek())
+    spool.append([block(2)], {})
+    assert spool.depth == 1
+    spool.close()
+
+
+def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", 10**6)
+    spool._writer.execute("create trigger broken before insert on source begin select raise(abort, 'no'); end")
+    with pytest.raises(SpoolBrokenError, match="no"):
+        spool.append([block(1)], {NIR: SourceState()})
+    assert spool.peek() == []
+    assert spool.depth == 0
+    spool.close()
+
+
+def test_kill_9_loses_nothing_that_was_committed(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    code = [sys.executable, "-c", APPENDER, str(path), str(Path(__file__).parent)]
+    with subprocess.Popen(code, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = 0
+        for line in process.stdout:
+            said = int(line)
+            if said == 40:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        said = max([said, *(int(line) for line in process.stdout if line.strip())])
+    spool = Spool(path, 10**9)
+    stored = [entry.item.first_seq for entry in spool.peek(10_000) if isinstance(entry.item, Block)]
+    assert stored == list(range(1, len(stored) + 1))
+    assert len(stored) in (said, said + 1)
+    assert spool.states()[NIR].last_seq == len(stored)
+    spool.close()
