@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from baro.web import views
+from baro.web.live import views as live
 
 handler400 = "baro.web.errors.bad_request"
 handler403 = "baro.web.errors.forbidden"
@@ -11,6 +12,10 @@ handler500 = "baro.web.errors.fault"
 
 urlpatterns = [
     path("", views.overview, name="overview"),
+    path("now", views.overview_now, name="overview-now"),
     path("", include("baro.apps.people.urls")),
+    path("lots/<str:lot_no>", views.lot, name="lot"),
+    path("lots/<str:lot_no>/state.json", live.live_state, name="lot-state"),
+    path("lots/<str:lot_no>/stream", live.stream, name="lot-stream"),
     path("", include("baro.apps.release.urls")),
 ]

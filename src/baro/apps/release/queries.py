@@ -10,7 +10,6 @@ from typing import Any
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
-from django.utils.translation import ngettext as _n
 
 from baro.apps.ledger.models import Signature
 from baro.apps.ledger.naming import in_language
@@ -173,6 +172,17 @@ def still_signed(lot: Lot, decision: Decision) -> bool:
     return unchanged and signed == decision.signature.content_hash
 
 
+RECORDS = {
+    Lot: gettext_lazy("lot"),
+    ControlStrategy: gettext_lazy("control strategy"),
+    Verdict: gettext_lazy("verdict"),
+    Decision: gettext_lazy("decision"),
+    Signature: gettext_lazy("signature"),
+    Certificate: gettext_lazy("certificate"),
+}
+"""The records that belong to a lot, and what they are called."""
+
+
 def records(lot: Lot) -> dict[type, list[Any]]:
     """Every record that belongs to a lot, for its audit trail."""
     of_lot = {
@@ -300,8 +310,7 @@ def evidence_rows(verdict: Verdict) -> list[tuple[str, str, str]]:
     evidence = verdict.evidence
     out = []
     if spectra := evidence.get("spectra"):
-        count = spectra["count"]
-        out.append((_("Spectra"), _n("%(count)s spectrum", "%(count)s spectra", count) % {"count": f"{count:,}"}, spectra["root"]))
+        out.append((_("Spectra"), f"{spectra['count']:,}", spectra["root"]))
     if predictions := evidence.get("predictions"):
         out.append((_("Predictions"), f"{predictions['count']:,}", predictions["root"]))
     if samples := evidence.get("samples"):

@@ -1,13 +1,161 @@
-"""Lots, their verdicts, the decision and its history."""
+"""Lots, the release decision, and the history of a lot."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods
+
+from baro.apps.ledger import queries as ledger
+from baro.apps.ledger.errors import BaroError
+from baro.apps.ledger.models import Action
+from baro.apps.manufacturing.models import Lot
+from baro.apps.people.roles import Permission
+from baro.apps.release import queries, services
+from baro.apps.release.models import Certificate, Decision, Outcome, VerdictState
+
+PAGE = 50
 
 
 @require_GET
 def lots(request: HttpRequest) -> HttpResponse:
-    """Every lot, newest first."""
-    return render(request, "web/overview.html")
+    """Every lot, newest first, by search and filters."""
+    asked = {name: request.GET.get(name, "").strip() for name in ("search", "state", "verdict", "decision")}
+    first = _number(request.GET.get("from"))
+    found = list(queries.lots(**asked)[first : first + PAGE + 1])
+    page = {
+        "section": "lots",
+        "rows": queries.lot_rows(found[:PAGE]),
+        "asked": asked,
+        "filtered": any(asked.values()),
+        "next_from": first + PAGE if len(found) > PAGE else None,
+        "states": Lot.State.choices,
+        "verdicts": VerdictState.choices,
+        "outcomes": Outcome.choices,
+        "shapes": queries.SHAPES,
+    }
+    return render(request, "release/lots.html", page)
+
+
+@require_GET
+def release(request: HttpRequest, lot_no: str) -> HttpResponse:
+    """The verdict with its evidence, the decision, and who may make it."""
+    lot = queries.lot_of(lot_no)
+    return render(request, "release/release.html", _release_page(request, lot))
+
+
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+def sign(request: HttpRequest, lot_no: str, outcome: str) -> HttpResponse:
+    """The signature dialog of one act (a part of the release page), and the signing itself."""
+    if outcome not in Outcome.values:
+        raise Http404
+    if not request.user.may(Permission.DECIDE_RELEASE):
+        raise request.user.why_not(Permission.DECIDE_RELEASE)
+    lot = queries.lot_of(lot_no)
+    page: dict[str, Any] = {
+        "lot": lot,
+        "verdict": queries.newest_verdict(lot),
+        "outcome": Outcome(outcome),
+        "meaning": services.MEANING[Outcome(outcome)].label,
+        "at": timezone.now(),
+    }
+    if request.method == "GET":
+        return render(request, "release/sign.html", page)
+    page["reason"] = request.POST.get("reason", "")
+    try:
+        services.decide(
+            request.user,
+            request.POST.get("password", ""),
+            lot_no,
+            outcome,
+            page["reason"],
+            request.POST.get("seen_hash", ""),
+            request.META.get("REMOTE_ADDR"),
+        )
+    except BaroError as error:
+        # the words stay, only the password is asked for again
+        return render(request, "release/sign_form.html", page | {"error": error}, status=error.status)
+    there = reverse("release:release", args=[lot_no])
+    return HttpResponse(status=204, headers={"HX-Redirect": f"{there}#decision"})
+
+
+@require_GET
+def certificate(request: HttpRequest, lot_no: str, language: str) -> HttpResponse:
+    """The certificate of analysis exactly as it was issued."""
+    found = get_object_or_404(
+        Certificate.objects.order_by("-recorded_at"), decision__lot__lot_no=lot_no, language=language
+    )
+    return HttpResponse(
+        bytes(found.pdf),
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'inline; filename="{found.number}-{language}.pdf"'},
+    )
+
+
+@require_GET
+def history(request: HttpRequest, lot_no: str) -> HttpResponse:
+    """The audit trail of everything that belongs to a lot."""
+    lot = queries.lot_of(lot_no)
+    asked = {name: request.GET.get(name, "").strip() for name in ("action", "table", "who")}
+    records = queries.records(lot)
+    before = _number(request.GET.get("before")) or None
+    entries = list(ledger.trail(records, **asked, before=before)[: PAGE + 1])
+    page = {
+        "section": "lots",
+        "tab": "history",
+        "lot": lot,
+        "rows": ledger.in_words(entries[:PAGE], queries.RECORDS),
+        "older": entries[PAGE - 1].id if len(entries) > PAGE else None,
+        "asked": asked,
+        "filtered": any(asked.values()),
+        "actions": Action.choices,
+        "tables": [(model._meta.db_table, name) for model, name in queries.RECORDS.items()],
+    }
+    return render(request, "release/history.html", page)
+
+
+def _release_page(request: HttpRequest, lot: Lot) -> dict[str, Any]:
+    verdict = queries.newest_verdict(lot)
+    state = VerdictState(verdict.state) if verdict else VerdictState.COLLECTING
+    decided = queries.decisions(lot)
+    closed = any(decision.outcome != Outcome.ON_HOLD for decision in decided)
+    ready = bool(verdict and verdict.final and lot.state == Lot.State.COMPLETE) and not closed
+    may = request.user.may(Permission.DECIDE_RELEASE)
+    return {
+        "section": "lots",
+        "tab": "release",
+        "lot": lot,
+        "verdict": verdict,
+        "state": state,
+        "shape": queries.SHAPES[state],
+        "rows": queries.criterion_rows(lot, verdict),
+        "evidence": queries.evidence_rows(verdict) if verdict else [],
+        "decisions": [_decision(lot, decision) for decision in decided],
+        "closed": closed,
+        "choices": services.ALLOWED[state] if ready and may else (),
+        "ready": ready,
+        "may": may,
+        "refused": None if may else request.user.why_not(Permission.DECIDE_RELEASE),
+    }
+
+
+def _decision(lot: Lot, decision: Decision) -> dict[str, Any]:
+    return {
+        "record": decision,
+        "shape": queries.SHAPES[Outcome(decision.outcome)],
+        "signature": decision.signature,
+        "holds": queries.still_signed(lot, decision),
+        "certificates": queries.certificates(decision),
+    }
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdigit() and len(text) < 19 else 0
+
+

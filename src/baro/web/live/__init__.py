@@ -1,0 +1,1 @@
+"""The live lot page: its first state as JSON, and its changes by server-sent events."""

@@ -1,0 +1,96 @@
+"""The live page's two addresses: its state as JSON, and the stream of what changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from importlib import import_module
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.utils import translation
+from django.views.decorators.http import require_GET
+
+from baro.apps.people.middleware import COMPANY_KEY, CREDENTIAL_KEY, USER_KEY
+from baro.apps.people.models import User
+from baro.apps.release.queries import lot_of
+from baro.web.live import state
+from baro.web.live.feed import Message, feed, read
+
+SESSION_CHECK_S = 10.0
+
+_Session = import_module(settings.SESSION_ENGINE).SessionStore
+
+
+@require_GET
+def live_state(request: HttpRequest, lot_no: str) -> HttpResponse:
+    """What the page starts from, and starts afresh from."""
+    found = state.whole(lot_of(lot_no))
+    found["words"] = found["words"][_language()]
+    return JsonResponse(found)
+
+
+@require_GET
+def stream(request: HttpRequest, lot_no: str) -> HttpResponse:
+    """What happens to the lot from now on. `after` or Last-Event-ID: the last block the page has."""
+    lot = lot_of(lot_no)
+    told = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
+    cursor = int(told) if told.isdigit() and len(told) < 19 else 0
+    events = _events(lot.company_id, lot.lot_no, cursor, request.session.session_key or "", _language())
+    return StreamingHttpResponse(
+        events,
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(
+    company: UUID, lot_no: str, cursor: int, session_key: str, language: str
+) -> AsyncIterator[bytes]:
+    """Messages as server-sent events until the page leaves or its session ends."""
+    checked_at = time.monotonic()
+    async with feed().watch(company, lot_no, cursor) as (viewer, known):
+        yield b"retry: 2000\n\n"
+        if cursor < known:
+            missed = await read(company, lambda: state.since(lot_of(lot_no), cursor, known))
+            if missed:
+                yield _event(("predictions", missed), language)
+        while True:
+            message = None
+            try:
+                async with asyncio.timeout(SESSION_CHECK_S):
+                    message = await viewer.queue.get()
+            except TimeoutError:
+                yield b": waiting\n\n"
+            if time.monotonic() - checked_at > SESSION_CHECK_S:
+                checked_at = time.monotonic()
+                if not await read(company, lambda: session_holds(session_key, company)):
+                    yield b"event: ended\ndata: {}\n\n"
+                    return
+            if message is not None:
+                yield _event(message, language)
+
+
+def session_holds(session_key: str, company: UUID) -> bool:
+    """Is the person still signed in? Call inside a transaction of the company."""
+    session = _Session(session_key)
+    if session.get(COMPANY_KEY) != str(company):
+        return False
+    user = User.objects.filter(id=session.get(USER_KEY), is_active=True).first()
+    return user is not None and session.get(CREDENTIAL_KEY) == user.get_session_auth_hash()
+
+
+def _event(message: Message, language: str) -> bytes:
+    name, body = message
+    if "words" in body:
+        body = body | {"words": body["words"][language]}
+    number = f"id: {body['cursor']}\n" if "cursor" in body else ""
+    data = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return f"event: {name}\n{number}data: {data}\n\n".encode()
+
+
+def _language() -> str:
+    return (translation.get_language() or "ko")[:2]
