@@ -181,7 +181,7 @@ async def test_a_server_that_goes_away_and_returns(tmp_path: Path) -> None:
             analyser = Analyser(plant)
             await analyser.serve(5)
             await until(lambda: 5 in sink.seqs())
-    assert sink.ranges() == [(0, 2, 4, GapReason.CONNECTION_LOST)]
+            assert sink.ranges() == [(0, 2, 4, GapReason.CONNECTION_LOST)]
     # the lot went on over the cut
     assert sink.kinds().count(EventKind.LOT_STARTED) == 1
     assert EventKind.LOT_ENDED not in sink.kinds()

@@ -24,7 +24,7 @@ from asyncua import Client, ua
 from baro.edge.blocks import utc_now
 from baro.edge.driver import Emission, Emit, LinkState, LotReport, Sample, SamplesLost
 from baro.edge.drivers.opcua.discovery import Machine, Stream, find_machines, find_streams
-from baro.edge.drivers.opcua.join import OVERFLOW, StreamJoin
+from baro.edge.drivers.opcua.join import OVERFLOW, WAITING_FOR_INITIAL_DATA, StreamJoin
 from baro.edge.errors import LinkLostError, NothingToCollectError
 
 log = logging.getLogger(__name__)
@@ -238,14 +238,15 @@ class _MachineTags:
         self.source = source
         self._lots: list[tuple[datetime, str]] = []
         self._rows: list[tuple[datetime, str, object, int]] = []
-        self._said = ""
+        self._said: str | None = None
 
     def put_lot(self, time: datetime, value: object, status: int, arrived: float) -> None:
         self._lots.append((time, "" if value is None else str(value)))
 
     def handler(self, tag: str) -> Handler:
         def put(time: datetime, value: object, status: int, arrived: float) -> None:
-            self._rows.append((time, tag, value, status))
+            if value is not None or status != WAITING_FOR_INITIAL_DATA:
+                self._rows.append((time, tag, value, status))
 
         return put
 

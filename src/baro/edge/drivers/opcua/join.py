@@ -74,7 +74,7 @@ class StreamJoin:
         self._digest = ""
         self._data: deque[tuple[datetime, Any, int, float]] = deque()
         self._counters: dict[datetime, deque[tuple[int, float]]] = {}
-        self._lot: str | None = ""
+        self._lot: str | None = None  # not reported yet
         self._began = False
 
     def put_axis(self, information: object) -> None:
