@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +15,7 @@ from baro.database.embedded import EmbeddedServer
 from baro.demo.processes import Supervisor
 from baro.science.chemometrics.artefact import ModelArtefact, dumps
 
-PARTS = ("gateway", "worker")
+PARTS = ("simulator", "gateway", "worker")
 FIGURES = ("rmsec", "rmsecv", "rmsep", "sep", "bias", "slope", "r2")
 
 
@@ -49,8 +49,14 @@ def fit_again(path: Path, console: Console) -> ModelArtefact:
     return dumps(model)
 
 
-def start_plant(home: Path, speed: float, model: ModelArtefact | None, say: Callable[[str], None]) -> Supervisor:
-    """Database, tables, demo records, simulator, gateway and worker under `home`. `say` is told each step.
+def start_plant(
+    home: Path,
+    speed: float,
+    model: ModelArtefact | None,
+    say: Callable[[str], None],
+    parts: Sequence[str] = PARTS,
+) -> Supervisor:
+    """Database, tables, demo records and the programs `parts` under `home`. `say` is told each step.
 
     The caller stops what is returned; when a step fails, everything started so far is stopped.
     """
@@ -75,11 +81,9 @@ def start_plant(home: Path, speed: float, model: ModelArtefact | None, say: Call
         from baro.demo.seed import seed  # needs Django, which has just been made ready
 
         seed(model)
-        say("simulated plant")
-        supervisor.start("simulator", "--speed", str(speed), "--wait-for-collector")
-        say("gateway and worker")
-        for part in PARTS:
-            supervisor.start(part)
+        for part in parts:
+            say(part)
+            supervisor.start(part, *(("--speed", str(speed), "--wait-for-collector") if part == "simulator" else ()))
     except BaseException:
         supervisor.stop()
         raise
