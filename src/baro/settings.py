@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "baro.apps.people.middleware.CompanyMiddleware",
+    "baro.web.middleware.WebMiddleware",
 ]
 
 DATABASES = {

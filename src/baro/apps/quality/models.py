@@ -43,7 +43,9 @@ class ControlStrategy(Record):
         constraints = [
             models.UniqueConstraint(fields=["product", "version"], name="quality_strategy_version"),
             models.UniqueConstraint(
-                fields=["product"], condition=models.Q(status="approved"), name="quality_strategy_one_approved"
+                fields=["product"],
+                condition=models.Q(status="approved"),
+                name="quality_strategy_one_approved",
             ),
         ]
 

@@ -57,16 +57,15 @@ def _run_tasks(stop: threading.Event) -> None:
     """Run queued tasks until `stop` is set, starting again when the database went away."""
 
     async def work() -> None:
-        async with tasks.replace_connector(tasks.connector.get_worker_connector()).open_async() as app:
-            job = asyncio.create_task(
-                app.run_worker_async(install_signal_handlers=False, concurrency=1, delete_jobs="never")
-            )
-            while not stop.is_set() and not job.done():
-                await asyncio.sleep(0.2)
-            job.cancel()
-            await asyncio.wait([job])
-            if not job.cancelled() and job.exception():
-                raise job.exception()
+        with tasks.replace_connector(tasks.connector.get_worker_connector()) as app:
+            async with app.open_async():
+                job = asyncio.create_task(app.run_worker_async(install_signal_handlers=False, concurrency=1))
+                while not stop.is_set() and not job.done():
+                    await asyncio.sleep(0.2)
+                job.cancel()
+                await asyncio.wait([job])
+                if not job.cancelled() and (error := job.exception()):
+                    raise error
 
     while not stop.is_set():
         try:
