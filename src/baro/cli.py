@@ -134,13 +134,15 @@ def demo(
     once: Annotated[bool, Parameter(help="Three lots without a browser, a table, exit 0 when all is as expected.")] = False,
     data: Annotated[Path | None, Parameter(help="shootout2002.npz: fit the model again from scratch.")] = None,
     expect: Annotated[tuple[str, ...], Parameter(help="LOT=VERDICT: expect another verdict, with --once.")] = (),
+    speed: Annotated[float, Parameter(help="How many times faster than real time the plant runs.")] = 1.0,
 ) -> None:
     """Set up and run the whole demo plant. Ctrl-C stops it; starting again goes on with the same data."""
-    from baro.demo import live, once as run_once
+    from baro.demo import live
+    from baro.demo import once as run_once
 
     if once:
         sys.exit(run_once.run(data, dict(item.split("=", 1) for item in expect)))
-    sys.exit(live.run(data))
+    sys.exit(live.run(data, speed))
 
 
 @verify.command(name="batch")

@@ -64,6 +64,6 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
     there = reverse("people:sign-in")
     if "HX-Request" in request.headers:
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
-    if "text/html" not in request.headers.get("Accept", "text/html"):
+    if any(kind in request.headers.get("Accept", "") for kind in ("application/json", "text/event-stream")):
         return HttpResponse(status=401)
     return redirect_to_login(request.get_full_path(), there)

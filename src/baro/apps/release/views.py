@@ -6,8 +6,8 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -81,8 +81,7 @@ def sign(request: HttpRequest, lot_no: str, outcome: str) -> HttpResponse:
     except BaroError as error:
         # the words stay, only the password is asked for again
         return render(request, "release/sign_form.html", page | {"error": error}, status=error.status)
-    there = reverse("release:release", args=[lot_no])
-    return HttpResponse(status=204, headers={"HX-Redirect": f"{there}#decision"})
+    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
 
 
 @require_GET
@@ -94,7 +93,7 @@ def certificate(request: HttpRequest, lot_no: str, language: str) -> HttpRespons
     return HttpResponse(
         bytes(found.pdf),
         content_type="application/pdf",
-        headers={"Content-Disposition": f'inline; filename="{found.number}-{language}.pdf"'},
+        headers={"Content-Disposition": f'attachment; filename="{found.number}-{language}.pdf"'},
     )
 
 
