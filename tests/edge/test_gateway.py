@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -175,6 +176,21 @@ async def test_a_driver_that_ends_ends_the_gateway(tmp_path: Path) -> None:
     sink = MemorySink()
     with pytest.raises(RuntimeError, match="broken"):
         await Gateway(GatewaySettings(tmp_path / "spool.db", flush_ms=10), sink, Broken()).run()
+    assert sink.seqs() == [1]
+
+
+async def test_a_driver_that_takes_a_cancellation_for_its_own_is_still_stopped(tmp_path: Path) -> None:
+    class Deaf:
+        async def run(self, emit: Emit) -> None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            emit([spectrum(1)])
+            await asyncio.Event().wait()
+
+    sink = MemorySink()
+    gateway = Gateway(GatewaySettings(tmp_path / "spool.db"), sink, Deaf())
+    asyncio.get_running_loop().call_later(0.05, gateway.stop)
+    await asyncio.wait_for(gateway.run(), 5)
     assert sink.seqs() == [1]
 
 

@@ -133,7 +133,7 @@ class Block:
 class Gap:
     """Sequence numbers [first_seq, last_seq] of a source that were not received, and why.
 
-    (source, epoch, first_seq) names a gap; written again, the later one counts.
+    (source, epoch, first_seq, started_at) names a gap; written again, the later one counts.
     `ended_at` is None while the gap is open (the source is unreachable, or nothing came since).
     `last_seq` is None while it is open, and also when the source's counter restarted inside it, so that
     nobody can say how far the old counter got.

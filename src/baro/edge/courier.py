@@ -27,7 +27,7 @@ class Sink(Protocol):
         """Keep an axis; its digest names it."""
 
     def write_gap(self, gap: Gap) -> None:
-        """Keep a gap; (source, epoch, first_seq) names it, and of two the later counts."""
+        """Keep a gap; (source, epoch, first_seq, started_at) names it, and of two the later counts."""
 
     def write_event(self, event: Event) -> None:
         """Keep an event; equal events are one."""

@@ -97,14 +97,13 @@ class Gateway:
                         self.health.sink_error = str(error)
                         await asyncio.sleep(ASK_AGAIN)
             finally:
-                driver.cancel()
-                (outcome,) = await asyncio.gather(driver, return_exceptions=True)
+                await _end(driver)
                 try:
                     await self._flush(worker, keeper)
                 finally:
                     await loop.run_in_executor(worker, keeper.close)
-        if isinstance(outcome, Exception):
-            raise outcome
+        if not driver.cancelled():
+            driver.result()
 
     def _emit(self, emissions: Sequence[Emission]) -> None:
         if emissions:
@@ -129,6 +128,13 @@ class Gateway:
             self._pending = batches + self._pending
             self._nudge()
             raise
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel until it helps: a library below a driver may take the first cancellation for its own."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.5)
 
 
 class _Keeper:
