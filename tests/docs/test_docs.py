@@ -6,6 +6,7 @@ import importlib
 import json
 import pkgutil
 import re
+import tomllib
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -274,6 +275,17 @@ def test_every_benchmark_is_defined() -> None:
     page = read("benchmarks.md")
     for file in (ROOT / "benchmarks").glob("*.py"):
         assert f"`benchmarks/{file.name}`" in page
+
+
+def test_every_kind_of_test_is_there() -> None:
+    for folder in re.findall(r"`(tests/[\w/]+)`", read("validation/index.md")):
+        assert list((ROOT / folder).rglob("test_*.py")), f"{folder} holds no tests"
+
+
+def test_every_marker_is_documented() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    markers = {entry.partition(":")[0] for entry in settings["tool"]["pytest"]["ini_options"]["markers"]}
+    assert set(rows("validation/index.md", "Markers")) - {"Marker"} == markers
 
 
 # --- pages, links, twins
