@@ -131,7 +131,7 @@ def simulator(
 
 @app.command
 def demo(
-    once: Annotated[bool, Parameter(help="Three lots without a browser, a table, exit 0 when all is as expected.")] = False,
+    once: Annotated[bool, Parameter(help="Without a browser: three lots, a table, exit 0 if all is well.")] = False,
     data: Annotated[Path | None, Parameter(help="shootout2002.npz: fit the model again from scratch.")] = None,
     expect: Annotated[tuple[str, ...], Parameter(help="LOT=VERDICT: expect another verdict, with --once.")] = (),
     speed: Annotated[float, Parameter(help="How many times faster than real time the plant runs.")] = 1.0,

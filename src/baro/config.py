@@ -55,9 +55,7 @@ class Config(BaseSettings):
         default_factory=lambda: {"Press-1": "press-1"},
         description="Objects whose analog variables are read as tags, JSON: BrowseName to source name.",
     )
-    company: str = Field(
-        default="baro-demo", description="Code of the company whose plant the gateway serves."
-    )
+    company: str = Field(default="baro-demo", description="Code of the company whose plant the gateway serves.")
     flush_ms: int = Field(
         default=40,
         ge=1,
@@ -71,9 +69,7 @@ class Config(BaseSettings):
         description="Most that the spool may keep on disk; beyond it the gateway records a gap.",
     )
     language: str = Field(default="ko", description="Language of pages before a person chooses: ko or en.")
-    time_zone: str = Field(
-        default="Asia/Seoul", description="Zone in which times are shown. Stored times are UTC."
-    )
+    time_zone: str = Field(default="Asia/Seoul", description="Zone in which times are shown. Stored times are UTC.")
 
     @property
     def data_dir(self) -> Path:

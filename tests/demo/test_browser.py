@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +11,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pypdf import PdfReader
 
-from baro.demo.processes import Supervisor
 from tests.demo.running import Demo, running_demo
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -146,8 +140,7 @@ def test_the_whole_demo_fits_into_its_memory(demo: Demo) -> None:
     total = 0
     for process in (root, *root.children(recursive=True), *_postgres(demo.home)):
         total += process.memory_full_info().pss
-    print(f"memory of the whole demo: {total / 2**20:.0f} MiB")
-    assert total < MEMORY_LIMIT
+    assert total < MEMORY_LIMIT, f"{total / 2**20:.0f} MiB"
 
 
 def _postgres(home: Path) -> list[psutil.Process]:

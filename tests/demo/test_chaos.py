@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from baro.edge.blocks import batch_from_bytes
-from tests.demo.running import Demo, clean_environment, running_demo
+from tests.demo.running import Demo, running_demo
 
 ROUNDS = 10
 ROUND_S = 7.0
@@ -46,9 +46,9 @@ def test_ten_rounds_of_kill_9_lose_and_double_nothing(tmp_path: Path) -> None:
     assert killed == dict.fromkeys(VICTIMS, ROUNDS)
     assert [seq for seq, times in Counter(seq for seq, _, _ in stored).items() if times > 1] == []
     by_number = {seq: (lot, sample) for seq, lot, sample in log}
-    assert {seq: (lot, sample) for seq, lot, sample in stored} == {
-        seq: by_number[seq] for seq, _, _ in stored
-    }, "what is stored is what was served"
+    assert {seq: (lot, sample) for seq, lot, sample in stored} == {seq: by_number[seq] for seq, _, _ in stored}, (
+        "what is stored is what was served"
+    )
     lost = set(by_number) - {seq for seq, _, _ in stored}
     assert sorted(seq for seq in lost if not any(first <= seq <= last for first, last in gaps)) == []
     assert len(stored) > 0.5 * len(log), "most of it must have been collected, or nothing was tried"
@@ -88,7 +88,11 @@ def served(demo: Demo) -> list[tuple[int, str, str]]:
 
 
 def connect(demo: Demo) -> psycopg.Connection:
-    return psycopg.connect(f"postgresql://postgres:@/baro?host={demo.home / 'postgres'}", autocommit=True)
+    return psycopg.connect(url_of(demo), autocommit=True)
+
+
+def url_of(demo: Demo) -> str:
+    return f"postgresql://postgres:@/baro?host={demo.home / 'postgres'}"
 
 
 def verdicts(demo: Demo) -> int:
@@ -127,7 +131,7 @@ def test_a_second_start_goes_on_with_the_same_data(tmp_path: Path) -> None:
         numbers = [seq for seq, _, _ in served(demo)]
         verified = subprocess.run(
             [sys.executable, "-m", "baro", "verify", "batch", "BARO-2601B"],
-            env=clean_environment(home) | {"BARO_DATABASE_URL": f"postgresql://postgres:@/baro?host={home / 'postgres'}"},
+            env=demo.environment | {"BARO_DATABASE_URL": url_of(demo)},
             capture_output=True,
             text=True,
             check=False,

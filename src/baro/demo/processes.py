@@ -111,4 +111,3 @@ class Supervisor:
                 start_new_session=True,
             )
         program.ended_at = 0.0
-

@@ -148,9 +148,7 @@ def _company(code: str, prefix: str) -> Company:
     known = _known(code)
     if known is not None:
         return known
-    company = create_company(
-        code, "바로 데모 제약", "Baro demo pharma", site_ko="데모 제조소", site_en="Demo site"
-    )
+    company = create_company(code, "바로 데모 제약", "Baro demo pharma", site_ko="데모 제조소", site_en="Demo site")
     setup = Program("baro demo", company.id)
     for username, (korean, english, role) in ACCOUNTS.items():
         create_user(

@@ -43,7 +43,7 @@ class NotCompilableError(ScienceError):
     """The fitted pipeline is not of a form that can be compiled for online use."""
 
 
-class ArtefactDamaged(ScienceError):  # noqa: N818 - the state of the artefact is the name of the error
+class ArtefactDamaged(ScienceError):
     """The model artefact is not the one that was approved."""
 
     def __init__(self, part: str, expected: str, found: str) -> None:

@@ -173,15 +173,11 @@ def _noise(lot: int, first_tick: int, count: int) -> Floats:
 
 
 def _plan() -> dict[str, Any]:
-    plan: dict[str, Any] = json.loads(
-        files("baro.simulator").joinpath("lots.json").read_text(encoding="utf-8")
-    )
+    plan: dict[str, Any] = json.loads(files("baro.simulator").joinpath("lots.json").read_text(encoding="utf-8"))
     return plan
 
 
-def _real(
-    members: list[str], fault: str = "", change: Callable[[Floats], Floats] | None = None
-) -> list[Tablet]:
+def _real(members: list[str], fault: str = "", change: Callable[[Floats], Floats] | None = None) -> list[Tablet]:
     ids, _, spectra = load_tablets()
     row = {name: i for i, name in enumerate(ids)}
     tablets = []

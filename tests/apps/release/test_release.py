@@ -28,9 +28,7 @@ def test_the_three_lots_of_the_demo(plant: Plant, letter: str, state: str) -> No
     verdict = plant.finished(letter)
     assert verdict.state == state
     assert verdict.evidence["spectra"]["count"] == len(LOTS[letter].tablets)
-    assert verdict.content_hash == verdict_hash(
-        verdict.lot.lot_no, verdict.state, verdict.criteria, verdict.evidence
-    )
+    assert verdict.content_hash == verdict_hash(verdict.lot.lot_no, verdict.state, verdict.criteria, verdict.evidence)
 
 
 def test_values_outside_the_model_count_neither_as_good_nor_as_bad(plant: Plant) -> None:
@@ -111,9 +109,7 @@ def test_the_head_of_quality_releases_with_password_meaning_and_reason(plant: Pl
         assert entries[0].actor.startswith("품질부서 책임자 1")
         assert set(Certificate.objects.values_list("language", flat=True)) == {"ko", "en"}
     assert signature.meaning == "release"
-    assert signature.content_hash == content_hash(
-        signed_content(verdict.lot, verdict, "released", "all met")
-    )
+    assert signature.content_hash == content_hash(signed_content(verdict.lot, verdict, "released", "all met"))
 
 
 def refused(plant: Plant, error: type[Exception], name: str, password: str, letter: str, **changed: str) -> None:

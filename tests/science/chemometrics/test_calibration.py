@@ -121,9 +121,7 @@ def test_limits_from_the_fit_itself_would_alarm_more_often() -> None:
         pipeline = build_pipeline(5, spec).fit(spectra, reference)
         _, _, own = diagnostics(pipeline, spectra)
         _, _, fresh = diagnostics(pipeline, simulated(rng, 2000)[0])
-        rates.append(
-            [np.mean(fresh > upper_limit(own, 0.05)), np.mean(fresh > upper_limit(left_out.q, 0.05))]
-        )
+        rates.append([np.mean(fresh > upper_limit(own, 0.05)), np.mean(fresh > upper_limit(left_out.q, 0.05))])
     from_fit, from_left_out = np.mean(rates, axis=0)
     assert from_fit > 0.10
     assert from_left_out < 0.07

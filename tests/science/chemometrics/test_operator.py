@@ -46,9 +46,7 @@ for size in (1, 100, 460):
 
 
 def digest(*parts: Predictions) -> str:
-    columns = [
-        np.concatenate([getattr(p, f) for p in parts]) for f in ("value", "t2", "q", "scores", "inside")
-    ]
+    columns = [np.concatenate([getattr(p, f) for p in parts]) for f in ("value", "t2", "q", "scores", "inside")]
     return hashlib.sha256(b"".join(np.ascontiguousarray(c).tobytes() for c in columns)).hexdigest()
 
 
@@ -117,9 +115,7 @@ def test_the_compiler_neither_reorders_nor_fuses(operator: OnlineOperator) -> No
     # No machine may: a licence to fuse or reorder would stand in the intermediate code.
     code = fresh.inspect_llvm(signature)
     assert re.search(r"\bfmul double\b|\bfmul <", code)
-    assert not re.search(
-        r"\bf(add|sub|mul|div) (fast|contract|reassoc|arcp|afn|nsz)|llvm\.fma|llvm\.fmuladd", code
-    )
+    assert not re.search(r"\bf(add|sub|mul|div) (fast|contract|reassoc|arcp|afn|nsz)|llvm\.fma|llvm\.fmuladd", code)
 
 
 def test_predicts_where_no_folder_can_hold_the_cache() -> None:

@@ -107,9 +107,7 @@ def test_sample_sizes_without_criteria_are_refused(n: int) -> None:
         large_sample_criteria(n)
 
 
-@pytest.mark.parametrize(
-    ("sd", "verdict"), [(6.7, Verdict.COMPLIES), (7.0, Verdict.UNDECIDED), (7.6, Verdict.FAILS)]
-)
+@pytest.mark.parametrize(("sd", "verdict"), [(6.7, Verdict.COMPLIES), (7.0, Verdict.UNDECIDED), (7.6, Verdict.FAILS)])
 def test_between_known_rows_only_what_is_certain_is_said(sd: float, verdict: Verdict) -> None:
     result = large_sample_uniformity(sample(120, 100.0, sd))
     assert not result.criteria.exact

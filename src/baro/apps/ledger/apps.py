@@ -22,9 +22,7 @@ def guarded_tables() -> dict[str, guards.Guard]:
         if model.__module__.startswith("baro.") and model._meta.managed:
             guard = getattr(model, "guard", None)
             if guard is None:
-                raise LookupError(
-                    f"{model.__name__} has no guard: inherit from baro.apps.ledger.models.Record"
-                )
+                raise LookupError(f"{model.__name__} has no guard: inherit from baro.apps.ledger.models.Record")
             found[model._meta.db_table] = guard
     return found
 

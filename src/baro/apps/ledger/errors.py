@@ -56,9 +56,7 @@ class WrongPassword(BaroError):
     code = "LED-0003"
     status = 403
     message = _("The password is not right, so nothing was signed.")
-    advice = _(
-        "Enter your own password again. After five wrong attempts the account is locked for fifteen minutes."
-    )
+    advice = _("Enter your own password again. After five wrong attempts the account is locked for fifteen minutes.")
 
 
 class Locked(BaroError):

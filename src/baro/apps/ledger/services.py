@@ -134,6 +134,4 @@ def _context(cursor: Any) -> Context:
         " current_setting('baro.actor', true), current_setting('baro.reason', true)"
     )
     company, actor_id, actor, reason = cursor.fetchone()
-    return Context(
-        UUID(company) if company else None, UUID(actor_id) if actor_id else None, actor or "", reason or ""
-    )
+    return Context(UUID(company) if company else None, UUID(actor_id) if actor_id else None, actor or "", reason or "")

@@ -10,9 +10,7 @@ from baro.apps.plant.models import Equipment
 from baro.apps.quality.models import ControlStrategy, Product
 
 
-def plan_lot(
-    actor: Actor, lot_no: str, product: Product, equipment: Equipment, planned_units: int, reason: str
-) -> Lot:
+def plan_lot(actor: Actor, lot_no: str, product: Product, equipment: Equipment, planned_units: int, reason: str) -> Lot:
     """A lot that is to be made under the control strategy now in force.
 
     Raises ControlStrategy.DoesNotExist when none is approved.

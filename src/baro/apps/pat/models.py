@@ -72,9 +72,7 @@ class PredictionBlock(models.Model):
             )
         ]
         indexes = [
-            models.Index(
-                fields=["company", "lot_no", "source", "epoch", "first_seq"], name="pat_prediction_lot"
-            )
+            models.Index(fields=["company", "lot_no", "source", "epoch", "first_seq"], name="pat_prediction_lot")
         ]
 
     def __str__(self) -> str:

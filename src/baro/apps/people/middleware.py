@@ -40,9 +40,7 @@ class CompanyMiddleware:
                 Context(UUID(company) if company else None).apply(cursor)
             request.user = _user(request) or AnonymousUser()
             # a person's own choice, else what the session or the installation says
-            language = request.session.get("language") or getattr(
-                request.user, "language", translation.get_language()
-            )
+            language = request.session.get("language") or getattr(request.user, "language", translation.get_language())
             with translation.override(language):
                 request.LANGUAGE_CODE = translation.get_language()
                 response = self.get_response(request)

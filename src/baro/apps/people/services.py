@@ -114,6 +114,4 @@ def _locked(user: User) -> bool:
 
 def _record(user: User, outcome: str, purpose: str, address: str | None) -> None:
     with change(user, f"{purpose}: {outcome}"):
-        SignIn.objects.create(
-            company_id=user.company_id, user=user, outcome=outcome, purpose=purpose, address=address
-        )
+        SignIn.objects.create(company_id=user.company_id, user=user, outcome=outcome, purpose=purpose, address=address)

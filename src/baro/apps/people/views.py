@@ -69,7 +69,5 @@ def address(request: HttpRequest) -> str | None:
 
 def _safe(request: HttpRequest, there: str) -> str:
     """`there` if it is a page of ours, else the first page."""
-    ours = url_has_allowed_host_and_scheme(
-        there, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
+    ours = url_has_allowed_host_and_scheme(there, allowed_hosts={request.get_host()}, require_https=request.is_secure())
     return there if ours and there.startswith("/") else "/"

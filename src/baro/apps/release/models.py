@@ -43,9 +43,7 @@ class Verdict(Entry):
     class Meta:
         ordering = ["recorded_at"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["lot"], condition=models.Q(final=True), name="release_verdict_one_final"
-            )
+            models.UniqueConstraint(fields=["lot"], condition=models.Q(final=True), name="release_verdict_one_final")
         ]
 
     def __str__(self) -> str:
@@ -105,9 +103,7 @@ class Certificate(Entry):
     sha256 = models.CharField(max_length=64)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["decision", "language"], name="release_certificate_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["decision", "language"], name="release_certificate_once")]
 
     def __str__(self) -> str:
         return self.number

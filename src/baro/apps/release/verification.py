@@ -62,9 +62,8 @@ def verify_batch(company: UUID, lot_no: str, block_size: int | None = None) -> V
     Raises LotUnknown.
     """
     with reading(company):
-        lot = (
-            Lot.objects.select_related("company", "product", "strategy", "equipment__site").filter(lot_no=lot_no).first()
-        )
+        lots = Lot.objects.select_related("company", "product", "strategy", "equipment__site")
+        lot = lots.filter(lot_no=lot_no).first()
         if lot is None:
             raise LotUnknown(lot=lot_no)
         report = Verification(lot_no)
@@ -144,8 +143,8 @@ def _verdict(lot: Lot, found: Judged) -> Iterator[Difference]:
         yield Difference("verdict changed after it was recorded", where, verdict.content_hash, recorded)
     for old, new in zip(verdict.criteria, found.criteria, strict=False):
         if old != new:
-            named = f"lot {lot.lot_no}, criterion {old.get('key')}"
-            yield Difference("criterion", named, f"{old.get('state')} {old.get('value')}", f"{new['state']} {new['value']}")
+            before, after = (f"{c.get('state')} {c.get('value')} {c.get('evidence')}" for c in (old, new))
+            yield Difference("criterion", f"lot {lot.lot_no}, criterion {old.get('key')}", before, after)
     if verdict.content_hash != found.content_hash:
         yield Difference("verdict", where, verdict.content_hash, found.content_hash)
 
@@ -164,4 +163,3 @@ def _signatures(lot: Lot) -> Iterator[Difference]:
             if digest != certificate.sha256:
                 named = f"lot {lot.lot_no}, certificate {certificate.number} ({certificate.language})"
                 yield Difference("certificate", named, certificate.sha256, digest)
-

@@ -53,9 +53,7 @@ def total(values: Any, lanes: Any) -> Any:
 
 
 @_compiled
-def predict(
-    spectra: Any, rows: Any, scalars: Any, taps: Any, ends: Any, work: Any, out: Any, flags: Any
-) -> Any:
+def predict(spectra: Any, rows: Any, scalars: Any, taps: Any, ends: Any, work: Any, out: Any, flags: Any) -> Any:
     """Predict spectra (n, p); results go to `out` and `flags`. Returns how many could not be predicted.
 
     rows: (1 + 2A, p) centre, rotations, loadings. scalars: (3 + 2A,) T² limit, Q limit, y mean,

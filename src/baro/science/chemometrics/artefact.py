@@ -51,10 +51,7 @@ def dumps(model: CalibrationModel) -> ModelArtefact:
         "figures": dict(model.figures),
         "provenance": dict(model.provenance),
     } | {name: getattr(model, name) for name in _TEXTS}
-    body = (
-        json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
-        + b"\n"
-    )
+    body = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     return ModelArtefact(body, npz, hashlib.sha256(body).hexdigest())
 
 

@@ -41,9 +41,7 @@ def build_pipeline(latent_variables: int, preprocessing: Preprocessing | None = 
             ("snv", StandardNormalVariate()),
             (
                 "derivative",
-                SavitzkyGolay(
-                    window_length=spec.window_length, polyorder=spec.polyorder, deriv=1, mode="interp"
-                ),
+                SavitzkyGolay(window_length=spec.window_length, polyorder=spec.polyorder, deriv=1, mode="interp"),
             ),
             ("pls", PLSRegression(n_components=latent_variables, scale=False)),
         ]
@@ -99,8 +97,7 @@ def choose_latent_variables(
     α = 0.25).
     """
     curve = [
-        _rmse(cross_validate(spectra, reference, a, preprocessing).predicted - reference)
-        for a in range(1, most + 1)
+        _rmse(cross_validate(spectra, reference, a, preprocessing).predicted - reference) for a in range(1, most + 1)
     ]
     n = len(reference)
     bound = min(curve) * float(np.sqrt(stats.f.ppf(1.0 - SIGNIFICANCE, n, n)))

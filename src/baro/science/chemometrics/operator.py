@@ -142,9 +142,7 @@ class OnlineOperator:
             weight += scores[a] / self.model.score_variance[a] * self.model.rotations[a]
         return Contributions(t2=centred * weight, q=residual * np.abs(residual))
 
-    def _sound(
-        self, spectra: npt.NDArray[np.float32] | npt.NDArray[np.float64]
-    ) -> tuple[Predictions, Floats]:
+    def _sound(self, spectra: npt.NDArray[np.float32] | npt.NDArray[np.float64]) -> tuple[Predictions, Floats]:
         """As `_run`, but a bad spectrum is an error."""
         results, residual, bad = self._run(spectra)
         if bad:
@@ -155,9 +153,7 @@ class OnlineOperator:
             raise SpectrumNotFiniteError(f"The spectrum{where} holds values that are not finite numbers.")
         return results, residual
 
-    def _run(
-        self, spectra: npt.NDArray[np.float32] | npt.NDArray[np.float64]
-    ) -> tuple[Predictions, Floats, int]:
+    def _run(self, spectra: npt.NDArray[np.float32] | npt.NDArray[np.float64]) -> tuple[Predictions, Floats, int]:
         """Results, the spectral residual (p,) of the last spectrum, and how many could not be predicted."""
         rows: npt.NDArray[Any] = spectra.reshape(1, -1) if spectra.ndim == 1 else spectra.view()
         if rows.ndim != 2 or rows.shape[1] != self._channels:
