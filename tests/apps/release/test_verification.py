@@ -109,7 +109,8 @@ TAMPERINGS = {
         "npz file is damaged",
     ),
     "a prediction": (
-        "UPDATE pat_predictionblock SET body = set_byte(body, length(body) - 600, get_byte(body, length(body) - 600) # 1)"
+        "UPDATE pat_predictionblock"
+        " SET body = set_byte(body, length(body) - 600, get_byte(body, length(body) - 600) # 1)"
         " WHERE id = (SELECT min(id) FROM pat_predictionblock WHERE company_id = '{company}')",
         "LOT",
     ),
