@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import signal
@@ -25,12 +26,13 @@ app.command(verify)
 @app.command
 def migrate() -> None:
     """Make or update the tables, roles and guards of the database."""
+    find_database()
     from baro.database import roles
 
+    roles.prepare(config().owner_url or config().database_url)
     setup_django()
     from django.core.management import call_command
 
-    roles.prepare(config().owner_url or config().database_url)
     call_command("migrate", database="owner", verbosity=1)
 
 
@@ -46,6 +48,7 @@ def gateway() -> None:
     from baro.historian.sink import PostgresSink
 
     _prepare()
+    find_database()
     settings = config()
     target = conninfo(settings.database_url, Role.APP, "baro gateway")
     company = None
@@ -94,6 +97,7 @@ def web() -> None:
     import uvicorn
 
     _prepare()
+    find_database()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "baro.settings")
     uvicorn.run(
         "baro.web.asgi:application",
@@ -177,13 +181,22 @@ def verify_batch(
     sys.exit(0 if report.equal else 1)
 
 
-def setup_django() -> None:
-    """Make Django ready for a command that works with records; starts the embedded server when it is the one."""
-    if not config().database_url:
-        from baro.database.embedded import EmbeddedServer
+def find_database() -> None:
+    """Without BARO_DATABASE_URL the database is the embedded one: start it unless it runs, for as long as we do."""
+    if config().database_url:
+        return
+    from baro.database.embedded import EmbeddedServer
 
-        os.environ["BARO_DATABASE_URL"] = EmbeddedServer(config().home / "postgres").start()
-        config.cache_clear()
+    server = EmbeddedServer(config().home / "postgres")
+    if not server.running:
+        atexit.register(server.stop)
+    os.environ["BARO_DATABASE_URL"] = server.start()
+    config.cache_clear()
+
+
+def setup_django() -> None:
+    """Make Django ready for a command that works with records."""
+    find_database()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "baro.settings")
     import django
 
