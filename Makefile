@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+export NO_MKDOCS_2_WARNING = 1
 export BARO_HOME ?= $(CURDIR)/.baro
 
 .PHONY: help install demo clean-demo test lint format docs bench soak
