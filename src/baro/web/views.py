@@ -89,8 +89,8 @@ def _now(equipment: Equipment) -> EquipmentNow:
     lot = manufacturing.current_lot(equipment)
     verdict = release.newest_verdict(lot) if lot else None
     state = VerdictState(verdict.state) if verdict else VerdictState.COLLECTING
-    judged = verdict.criteria if verdict else []
-    assay = next((release.row(c) for c in judged if c["kind"] == CriterionKind.ASSAY_MEAN), None)
+    judged = release.judged_criteria(lot, verdict) if lot else []
+    assay = release.of_kind(judged, CriterionKind.ASSAY_MEAN)
     low, high = release.assay_limits(lot) if lot else (None, None)
     tags = memory.now(list(equipment.tags.all()))
     links = plant.links(equipment.company_id, plant.sources_of(equipment))
@@ -102,7 +102,7 @@ def _now(equipment: Equipment) -> EquipmentNow:
         state=state,
         shape=release.SHAPES[state],
         verdict=verdict,
-        assay=assay,
+        assay=release.row(assay) if assay else None,
         contents=_contents(lot) if lot else [],
         low=low,
         high=high,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 
 def chart_words() -> dict[str, str]:
@@ -44,13 +45,17 @@ def chart_words() -> dict[str, str]:
         "connecting": _("Connecting"),
         "ended": _("Your session has ended. Sign in again to go on."),
         "counts": _("%(n)s tablets measured, %(out)s outside the model"),
-        "model_line": _("Model %(code)s v%(version)s (%(status)s) · digest %(digest)s · calibrated on %(n)s tablets, %(low)s–%(high)s %(unit)s"),
+        "model_line": _(
+            "Model %(code)s v%(version)s (%(status)s) · digest %(digest)s"
+            " · calibrated on %(n)s tablets, %(low)s–%(high)s %(unit)s"
+        ),
         "gaps": _("%(missing)s observations missing in %(count)s gaps"),
         "no_gaps": _("No gaps"),
         "gap_open": _("A gap is open: the source is silent or unreachable"),
         "collecting_left": _("%(settled)s of %(all)s criteria judged"),
         "normal_range": _("normal range"),
         "no_data": _("no data"),
+        "range": pgettext("range", "%(low)s–%(high)s"),
         "evidence_n": _("n = %(n)s"),
         "signed_by": _("Signed by %(who)s, %(time)s"),
         "verdict_now": _("Verdict of lot %(lot)s: %(word)s"),

@@ -13,7 +13,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import DateTimeField, Model, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from baro.apps.ledger.models import AuditEntry
 
@@ -40,6 +40,15 @@ FIELDS = {
 }
 """What fields are called that have no name in words of their own."""
 
+PROGRAM_REASONS = (
+    gettext_noop("judged by the control strategy"),
+    gettext_noop("predicted by the approved model"),
+    gettext_noop("reported by the equipment"),
+    gettext_noop("company set up"),
+    gettext_noop("language chosen"),
+)
+"""Reasons that the system itself gives; a person's own words are never translated."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -56,6 +65,7 @@ class TrailRow:
 
     entry: AuditEntry
     record: str
+    reason: str
     changes: list[Change]
 
 
@@ -89,7 +99,8 @@ def in_words(entries: Iterable[AuditEntry], names: Mapping[type[Model], Any]) ->
     for entry in entries:
         model = models.get(entry.table_name)
         title = str(names[model]) if model in names else entry.table_name
-        out.append(TrailRow(entry, title, _changes(entry, model)))
+        reason = _(entry.reason) if entry.reason in PROGRAM_REASONS else entry.reason
+        out.append(TrailRow(entry, title, reason, _changes(entry, model)))
     return out
 
 

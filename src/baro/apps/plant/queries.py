@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 import numpy as np
@@ -39,9 +40,7 @@ class TagNow:
 
     @property
     def out_of_range(self) -> bool:
-        return self.value_now is not None and not (
-            self.tag.normal_low <= self.value_now <= self.tag.normal_high
-        )
+        return self.value_now is not None and not (self.tag.normal_low <= self.value_now <= self.tag.normal_high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +110,7 @@ def sources_of(equipment: Equipment) -> list[str]:
 def last_observation(company: UUID, lot: str) -> datetime | None:
     """The event time of the newest observation of a lot."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT max(time_max) FROM historian_block WHERE company_id = %s AND lot = %s", [company, lot]
-        )
+        cursor.execute("SELECT max(time_max) FROM historian_block WHERE company_id = %s AND lot = %s", [company, lot])
         found: datetime | None = cursor.fetchone()[0]
     return found
 
@@ -145,7 +142,7 @@ def thinned(value: npt.NDArray[np.float64], points: int) -> npt.NDArray[np.intp]
         return np.arange(n)
     edges = np.linspace(0, n, points // 2 + 1).astype(int)
     kept = []
-    for first, end in zip(edges[:-1], edges[1:], strict=True):
+    for first, end in pairwise(edges.tolist()):
         span = value[first:end]
         kept += sorted({first + int(np.argmin(span)), first + int(np.argmax(span))})
     return np.array(kept)

@@ -24,6 +24,7 @@ from baro.apps.release.models import (
     CriterionState,
     Decision,
     Outcome,
+    Standing,
     Verdict,
     VerdictState,
 )
@@ -45,12 +46,10 @@ SHAPES = {
     Outcome.ON_HOLD: "Ⅱ",
 }
 NEEDS = {
-    "too_few": gettext_lazy("Too few usable results yet."),
+    "too_few": gettext_lazy("Too few usable results."),
     "no_acceptance_row": gettext_lazy("This number of tablets has no acceptance criterion."),
     "between_bounds": gettext_lazy("The result lies between the two bounds: more tablets are needed."),
-    "outside_model": gettext_lazy(
-        "Too many spectra are outside the model: product quality could not be measured."
-    ),
+    "outside_model": gettext_lazy("Too many spectra are outside the model: product quality could not be measured."),
     "gaps": gettext_lazy("Observations are missing."),
     "out_of_range": gettext_lazy("The value left its accepted range for too long."),
     "calibration_expired": gettext_lazy("The analyser is not inside its calibration interval."),
@@ -115,9 +114,7 @@ class LotRow:
 
 def lot_of(lot_no: str) -> Lot:
     """The lot of this number. Raises LotUnknown."""
-    found = (
-        Lot.objects.select_related("product", "equipment__site", "strategy").filter(lot_no=lot_no).first()
-    )
+    found = Lot.objects.select_related("product", "equipment__site", "strategy").filter(lot_no=lot_no).first()
     if found is None:
         raise LotUnknown(lot=lot_no)
     return found
@@ -165,9 +162,7 @@ def certificates(decision: Decision) -> list[Certificate]:
 def still_signed(lot: Lot, decision: Decision) -> bool:
     """Does the signature still stand for what the records say now?"""
     verdict = decision.verdict
-    unchanged = verdict.content_hash == verdict_hash(
-        lot.lot_no, verdict.state, verdict.criteria, verdict.evidence
-    )
+    unchanged = verdict.content_hash == verdict_hash(lot.lot_no, verdict.state, verdict.criteria, verdict.evidence)
     signed = content_hash(signed_content(lot, verdict, decision.outcome, decision.reason))
     return unchanged and signed == decision.signature.content_hash
 
@@ -194,33 +189,39 @@ def records(lot: Lot) -> dict[type, list[Any]]:
     return {Lot: [lot.id], ControlStrategy: [lot.strategy_id], **of_lot}
 
 
-def criterion_rows(lot: Lot, verdict: Verdict | None) -> list[CriterionRow]:
-    """The criteria as judged; before the first verdict, those of the strategy, still collecting."""
-    if verdict is not None:
-        return [row(criterion) for criterion in verdict.criteria]
+def judged_criteria(lot: Lot, verdict: Verdict | None) -> list[dict[str, Any]]:
+    """The criteria as they stand: of the final verdict, else of this moment, else those of the strategy."""
+    if verdict is not None and verdict.final:
+        return list(verdict.criteria)
+    standing = Standing.objects.filter(lot=lot).first()
+    if standing is not None:
+        return list(standing.criteria)
     return [
-        row(
-            {
-                "key": c.key,
-                "kind": c.kind,
-                "name_ko": c.name_ko,
-                "name_en": c.name_en,
-                "method": c.method,
-                "cqa": c.critical_quality_attribute,
-                "decimals": c.parameters.get("decimals", 1),
-                "state": CriterionState.COLLECTING,
-                "value": None,
-                "unit": c.parameters.get("unit", ""),
-                "low": c.parameters.get("low"),
-                "high": c.parameters.get("high"),
-                "n": 0,
-                "facts": {},
-                "needs": None,
-                "evidence": {},
-            }
-        )
+        {
+            "key": c.key,
+            "kind": c.kind,
+            "name_ko": c.name_ko,
+            "name_en": c.name_en,
+            "method": c.method,
+            "cqa": c.critical_quality_attribute,
+            "decimals": c.parameters.get("decimals", 1),
+            "state": CriterionState.COLLECTING,
+            "value": None,
+            "unit": c.parameters.get("unit", ""),
+            "low": c.parameters.get("low"),
+            "high": c.parameters.get("high"),
+            "n": 0,
+            "facts": {},
+            "needs": None,
+            "evidence": {},
+        }
         for c in lot.strategy.criteria.order_by("position")
     ]
+
+
+def of_kind(criteria: Iterable[dict[str, Any]], kind: CriterionKind) -> dict[str, Any] | None:
+    """The first criterion of a kind."""
+    return next((criterion for criterion in criteria if criterion["kind"] == kind), None)
 
 
 def row(judged: Mapping[str, Any]) -> CriterionRow:

@@ -93,7 +93,7 @@ def certificate(request: HttpRequest, lot_no: str, language: str) -> HttpRespons
     return HttpResponse(
         bytes(found.pdf),
         content_type="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{found.number}-{language}.pdf"'},
+        headers={"Content-Disposition": content_disposition_header(True, f"{found.number}-{language}.pdf")},
     )
 
 
@@ -133,7 +133,7 @@ def _release_page(request: HttpRequest, lot: Lot) -> dict[str, Any]:
         "verdict": verdict,
         "state": state,
         "shape": queries.SHAPES[state],
-        "rows": queries.criterion_rows(lot, verdict),
+        "rows": [queries.row(c) for c in queries.judged_criteria(lot, verdict)],
         "evidence": queries.evidence_rows(verdict) if verdict else [],
         "decisions": [_decision(lot, decision) for decision in decided],
         "closed": closed,
@@ -156,5 +156,3 @@ def _decision(lot: Lot, decision: Decision) -> dict[str, Any]:
 
 def _number(text: str | None) -> int:
     return int(text) if text and text.isdigit() and len(text) < 19 else 0
-
-

@@ -19,6 +19,7 @@ from baro.apps.manufacturing.models import Lot
 from baro.apps.pat.models import CalibrationModel, PredictionBlock
 from baro.apps.pat.predictions import PredictionTable, from_bytes
 from baro.apps.plant import queries as plant
+from baro.apps.quality.models import CriterionKind
 from baro.apps.release import queries as release
 from baro.apps.release.models import CriterionState, VerdictState
 from baro.historian.errors import HistorianError
@@ -74,6 +75,8 @@ def since(lot: Lot, cursor: int, until: int | None = None) -> dict[str, Any]:
 def says(lot: Lot) -> dict[str, Any]:
     """Verdict, decision and gaps in every language, so that one reading serves all viewers."""
     verdict = release.newest_verdict(lot)
+    judged = release.judged_criteria(lot, verdict)
+    assay = release.of_kind(judged, CriterionKind.ASSAY_MEAN)
     decided = release.decisions(lot)[:1]
     gaps = plant.historian(lot.company_id).gaps(lot.lot_no)
     missing = sum(end - first + 1 for gap in gaps for first, end in gap.missing if end is not None)
@@ -82,7 +85,7 @@ def says(lot: Lot) -> dict[str, Any]:
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
             state = VerdictState(verdict.state if verdict else VerdictState.COLLECTING)
-            rows = release.criterion_rows(lot, verdict)
+            rows = [release.row(criterion) for criterion in judged]
             out[language] = {
                 "verdict": {
                     "state": state,
@@ -92,7 +95,7 @@ def says(lot: Lot) -> dict[str, Any]:
                     "at": _iso(verdict.recorded_at) if verdict else None,
                 },
                 "criteria": [asdict(row) for row in rows],
-                "assay_mean": _assay_mean(verdict),
+                "assay_mean": assay["value"] if assay else None,
                 "settled": sum(1 for row in rows if row.state != CriterionState.COLLECTING),
                 "decision": _decision(decided),
                 "gaps": {"count": len(gaps), "missing": missing, "open": still_open},
@@ -151,15 +154,8 @@ def _decision(decided: list[Any]) -> dict[str, str] | None:
     }
 
 
-def _assay_mean(verdict: Any) -> float | None:
-    found = [c["value"] for c in verdict.criteria if c["kind"] == "assay_mean"] if verdict else []
-    return found[0] if found else None
-
-
 def _blocks(lot: Lot, after: int = 0, until: int | None = None) -> list[PredictionBlock]:
-    found = PredictionBlock.objects.filter(
-        lot_no=lot.lot_no, model_digest=lot.strategy.model_digest, id__gt=after
-    )
+    found = PredictionBlock.objects.filter(lot_no=lot.lot_no, model_digest=lot.strategy.model_digest, id__gt=after)
     if until is not None:
         found = found.filter(id__lte=until)
     return list(found.order_by("source", "epoch", "first_seq"))
@@ -185,9 +181,7 @@ def _model_facts(record: CalibrationModel, fitted: Fitted) -> dict[str, Any]:
         "code": record.code,
         "version": record.version,
         "digest": record.digest,
-        "status": {
-            language: _in(language, record.get_status_display) for language, _name in settings.LANGUAGES
-        },
+        "status": {language: _in(language, record.get_status_display) for language, _name in settings.LANGUAGES},
         "n": int(reference.size),
         "range": [round(float(reference.min()), 1), round(float(reference.max()), 1)],
         "unit": fitted.unit,
@@ -238,7 +232,7 @@ def _spectra(
     newest = [(block, table) for block, table in zip(blocks, tables, strict=True)][-count:]
     if not newest:
         return []
-    block, table = newest[-1]
+    block, _table = newest[-1]
     same = [pair for pair in newest if (pair[0].source, pair[0].epoch) == (block.source, block.epoch)]
     seqs = [int(seq) for _block, part in same for seq in part.seq][-count:]
     usable = {int(s): bool(u) for _b, part in same for s, u in zip(part.seq, part.usable, strict=True)}

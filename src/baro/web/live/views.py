@@ -47,9 +47,7 @@ def stream(request: HttpRequest, lot_no: str) -> HttpResponse:
     )
 
 
-async def _events(
-    company: UUID, lot_no: str, cursor: int, session_key: str, language: str
-) -> AsyncIterator[bytes]:
+async def _events(company: UUID, lot_no: str, cursor: int, session_key: str, language: str) -> AsyncIterator[bytes]:
     """Messages as server-sent events until the page leaves or its session ends."""
     checked_at = time.monotonic()
     async with feed().watch(company, lot_no, cursor) as (viewer, known):

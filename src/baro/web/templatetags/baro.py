@@ -9,7 +9,7 @@ from typing import Any
 from django import template
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from baro.web import words
@@ -86,7 +86,7 @@ def range_position(value: float | None, low: float, high: float) -> str:
 def spark(values: Sequence[float], low: float | None = None, high: float | None = None) -> SafeString:
     """A line of values with its limits as thin lines, for a decorative SVG beside the number itself."""
     if len(values) < 2:
-        return format_html("")
+        return SafeString()
     known = [*values, *(limit for limit in (low, high) if limit is not None)]
     bottom, top = min(known), max(known)
     pad = (top - bottom) * 0.1 or 1.0
@@ -98,9 +98,10 @@ def spark(values: Sequence[float], low: float | None = None, high: float | None 
     step = WIDTH / (len(values) - 1)
     points = " ".join(f"{i * step:.1f},{y(value)}" for i, value in enumerate(values))
     lines = [limit for limit in (low, high) if limit is not None]
-    limits = SafeString("").join(
-        format_html('<line class="spec" x1="0" x2="{}" y1="{}" y2="{}"/>', WIDTH, y(limit), y(limit))
-        for limit in lines
+    limits = format_html_join(
+        "",
+        '<line class="spec" x1="0" x2="{}" y1="{}" y2="{}"/>',
+        ((WIDTH, y(limit), y(limit)) for limit in lines),
     )
     return format_html(
         '<svg class="spark" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">{}'

@@ -1,6 +1,8 @@
 // The look of every chart, and the three charts of a lot. Styles of lines are the house's own:
 // specification solid, target long-dash-dot, model limits dashed (95 %) and dotted (99 %).
 
+import { fill, words } from "./words.js";
+
 const css = getComputedStyle(document.documentElement);
 const token = (name) => css.getPropertyValue(name).trim();
 export const colour = {
@@ -11,8 +13,6 @@ export const colour = {
 const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour.text };
 const config = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false };
 
-export const fill = (text, facts) => text.replace(/%\((\w+)\)s/g, (_, name) => facts[name] ?? "");
-export const words = JSON.parse(document.getElementById("words").textContent);
 
 function layout(more) {
   const axis = {
@@ -29,9 +29,9 @@ function layout(more) {
 }
 
 const level = (y, line) => ({
-  type: "line", xref: "paper", x0: 0, x1: 1, yref: "y", y0: y, y1: y, layer: "below", line,
+  type: "line", xref: "paper", x0: 0, x1: 1, yref: "y", y0: y, y1: y, layer: "above", line,
 });
-const upright = (x, line) => ({ type: "line", yref: "paper", y0: 0, y1: 1, xref: "x", x0: x, x1: x, layer: "below", line });
+const upright = (x, line) => ({ type: "line", yref: "paper", y0: 0, y1: 1, xref: "x", x0: x, x1: x, layer: "above", line });
 const endLabel = (y, text, yanchor = "middle") => ({
   xref: "paper", x: 1.005, xanchor: "left", yref: "y", y, yanchor, text, showarrow: false, align: "left",
   font: { ...font, size: 12, color: colour.strong },
@@ -167,6 +167,8 @@ export function influenceChart(node, model) {
     const range = far ? [-2, top] : [0, 1.7];
     // on a logarithmic axis a line's and a label's place is the exponent, but a shape's is the value
     const spot = (v) => (far ? Math.log10(v) : v);
+    // how much of the plot lies below the limit
+    const split = (spot(model.q_extreme) - range[0]) / (range[1] - range[0]);
     const latest = known.slice(-1);
     const inside = known.filter((r) => r.usable);
     const outside = known.filter((r) => !r.usable);
@@ -203,14 +205,14 @@ export function influenceChart(node, model) {
         { ...level(model.q_extreme, lines.extreme) }, level(1, lines.outlier),
       ],
       annotations: [
-        corner(0.01, 0.02, words.normal, "left", "bottom"),
-        corner(0.99, 0.02, words.extreme, "right", "bottom"),
+        corner(0.01, 0.8 * split, words.normal, "left", "middle"),
+        corner(0.99, 0.8 * split, words.extreme, "right", "middle"),
         corner(0.01, 0.98, words.outside, "left", "top"),
         corner(0.99, 0.98, words.both, "right", "top"),
         { ...corner(spot(model.t2_extreme), 1.0, "95 %", "right", "bottom"), xref: "x" },
         { ...corner(spot(1), 1.0, "99 %", "left", "bottom"), xref: "x" },
-        { ...corner(1.01, spot(model.q_extreme), "95 %", "left", "middle"), yref: "y" },
-        { ...corner(1.01, spot(1), "99 %", "left", "middle"), yref: "y" },
+        { ...corner(1.01, spot(model.q_extreme), "95 %", "left", "top"), yref: "y" },
+        { ...corner(1.01, spot(1), "99 %", "left", "bottom"), yref: "y" },
       ],
     }), config);
   };

@@ -1,8 +1,9 @@
 // A lot as it runs: first the state as JSON, then what changes by server-sent events.
 
-import { assayChart, fill, influenceChart, modelLine, spectraChart, table, toRows, words } from "./charts.js";
+import { assayChart, influenceChart, modelLine, spectraChart, table, toRows } from "./charts.js";
 import { serverNow, timeOf } from "./shell.js";
 import { drawStrips } from "./strips.js";
+import { fill, words } from "./words.js";
 
 const root = document.getElementById("live");
 const language = document.documentElement.lang;
@@ -103,7 +104,7 @@ function paint() {
     if (lot.state === "running" && latest && !latest.usable) byId("assay-note").append(warn(`${words.tablet} ${latest.no}: ${words.not_used}`));
   }
   if (due.has("says")) showSays();
-  if (due.has("tags")) drawStrips(byId("tags"), tags, language, words);
+  if (due.has("tags")) drawStrips(byId("tags"), tags, language);
   showLink();
   root.dataset.tablets = total;
   root.dataset.ready = "yes";

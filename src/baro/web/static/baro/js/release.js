@@ -1,6 +1,7 @@
 // The summary chart of the release page.
 
-import { fill, histogram, modelLine, table, toRows, words } from "./charts.js";
+import { histogram, modelLine, table, toRows } from "./charts.js";
+import { fill, words } from "./words.js";
 
 const node = document.getElementById("histogram");
 const answer = await fetch(node.dataset.state, { headers: { Accept: "application/json" } });
@@ -16,7 +17,7 @@ if (answer.ok) {
     fill(words.counts, { n: total.toLocaleString("en"), out: rows.length - used.length }) + thin;
   const bins = new Map();
   for (const r of used) bins.set(Math.floor(r.value), (bins.get(Math.floor(r.value)) ?? 0) + 1);
-  const sorted = [...bins].sort((a, b) => a[0] - b[0]).map(([low, n]) => [`${low}–${low + 1}`, n]);
+  const sorted = [...bins].sort((a, b) => a[0] - b[0]).map(([low, n]) => [fill(words.range, { low, high: low + 1 }), n]);
   document.getElementById("histogram-table").append(table([words.assay_axis, words.count_axis], sorted));
   node.dataset.ready = "yes";
 }

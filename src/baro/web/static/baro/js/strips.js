@@ -1,9 +1,13 @@
 // Press tags as small strips: number, position in the normal range, and the last minutes as a line.
 
+import { fill, words } from "./words.js";
+
 const NS = "http://www.w3.org/2000/svg";
 const W = 300, H = 44;
 
 const at = (low, high, v) => Math.min(1, Math.max(0, 0.25 + (0.5 * (v - low)) / (high - low)));
+
+const digits = (v, tag) => v.toLocaleString("en", { minimumFractionDigits: tag.decimals, maximumFractionDigits: tag.decimals });
 
 function element(name, className, parent) {
   const node = document.createElement(name);
@@ -19,7 +23,7 @@ function svg(name, facts, parent) {
   return node;
 }
 
-export function drawStrips(root, tags, language, words) {
+export function drawStrips(root, tags, language) {
   for (const tag of tags) {
     let strip = root.querySelector(`[data-tag="${CSS.escape(tag.name)}"]`);
     if (!strip) {
@@ -37,10 +41,10 @@ export function drawStrips(root, tags, language, words) {
     const value = strip.querySelector("strong");
     const known = tag.now !== null;
     const out = known && (tag.now < tag.low || tag.now > tag.high);
-    value.textContent = known ? `${tag.now.toFixed(tag.decimals)}\u00a0${tag.unit}` : words.no_data;
+    value.textContent = known ? `${digits(tag.now, tag)}\u00a0${tag.unit}` : words.no_data;
     strip.classList.toggle("outside", out);
     strip.querySelector(".limits").textContent =
-      `${words.normal_range} ${tag.low.toFixed(tag.decimals)}–${tag.high.toFixed(tag.decimals)}`;
+      `${words.normal_range} ${fill(words.range, { low: digits(tag.low, tag), high: digits(tag.high, tag) })}`;
     const mark = strip.querySelector(".rangebar .value");
     mark.hidden = !known;
     if (known) mark.style.left = `${100 * at(tag.low, tag.high, tag.now)}%`;
