@@ -7,10 +7,13 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from asgiref.testing import ApplicationCommunicator
+from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
-from django.db import connections
+from django.db import connection, connections
 
 from baro.apps.people.middleware import COMPANY_KEY, CREDENTIAL_KEY, USER_KEY
+from baro.web.asgi import application
 from baro.web.live import state, views
 from baro.web.live.feed import WAITING, Channel, Viewer, feed
 from tests.plant import LOTS, Plant, work
@@ -102,6 +105,38 @@ async def test_many_viewers_are_one_reader(plant: Plant, session: str) -> None:
             await viewer.__aexit__(None, None, None)
     assert feed()._channels == {}
     assert feed()._listener is None
+
+
+async def test_an_open_page_holds_no_connection_to_the_database(plant: Plant, session: str) -> None:
+    """Asked through the whole application, as a browser does."""
+    headers = [
+        (b"host", b"127.0.0.1"),
+        (b"accept", b"text/event-stream"),
+        (b"cookie", f"{settings.SESSION_COOKIE_NAME}={session}".encode()),
+    ]
+    path = f"/lots/{LOT}/stream"
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
+    before = await aside(backends)
+    pages = [ApplicationCommunicator(application, scope) for _ in range(8)]
+    try:
+        for page in pages:
+            await page.send_input({"type": "http.request", "body": b"", "more_body": False})
+        for page in pages:
+            assert (await page.receive_output(PATIENCE_S))["status"] == 200
+            assert (await page.receive_output(PATIENCE_S))["body"].startswith(b"retry")
+        # the listener and two readers serve them all; `backends` itself is one
+        assert await aside(backends) - before <= 3
+    finally:
+        for page in pages:
+            await page.send_input({"type": "http.disconnect"})
+            await page.wait(PATIENCE_S)
+
+
+def backends() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        (count,) = cursor.fetchone()
+    return count
 
 
 async def test_the_stream_ends_with_the_session(plant: Plant, session: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,7 @@ def chart_words() -> dict[str, str]:
         "live": _("Live"),
         "idle": _("Complete"),
         "connecting": _("Connecting"),
+        "sign_in": _("Sign in"),
         "ended": _("Your session has ended. Sign in again to go on."),
         "counts": _("%(n)s tablets measured, %(out)s outside the model"),
         "model_line": _(

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 from importlib import import_module
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import connections
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.utils import translation
 from django.views.decorators.http import require_GET
@@ -49,6 +51,8 @@ def stream(request: HttpRequest, lot_no: str) -> HttpResponse:
 
 async def _events(company: UUID, lot_no: str, cursor: int, session_key: str, language: str) -> AsyncIterator[bytes]:
     """Messages as server-sent events until the page leaves or its session ends."""
+    # a page may stay open all day: the connection its request came by is not kept for it
+    await sync_to_async(connections.close_all)()
     checked_at = time.monotonic()
     async with feed().watch(company, lot_no, cursor) as (viewer, known):
         yield b"retry: 2000\n\n"

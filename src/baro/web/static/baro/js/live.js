@@ -241,8 +241,8 @@ function end() {
   byId("banner").textContent = words.ended;
   const link = document.createElement("a");
   link.href = location.href;
-  link.textContent = ` ${document.title}`;
-  byId("banner").append(link);
+  link.textContent = words.sign_in;
+  byId("banner").append(" ", link);
 }
 
 let counted = 0;
