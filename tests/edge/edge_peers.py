@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -16,8 +16,13 @@ AXIS = Axis((600.0, 602.0, 604.0))
 NIR = "press-1/nir"
 
 
+class RefusedForEverError(Exception):
+    retryable = False
+
+
 class MemorySink:
-    """A sink as the contract wants it: idempotent, the later gap counts. `failing` makes it refuse."""
+    """A sink as the contract wants it: idempotent, the later gap counts. `failing` makes it unreachable;
+    what `refuses` says yes to it never takes."""
 
     def __init__(self) -> None:
         self.blocks: dict[tuple[str, int, int], Block] = {}
@@ -26,10 +31,16 @@ class MemorySink:
         self.events: list[Event] = []
         self.log: list[str] = []
         self.failing = False
+        self.refuses: Callable[[Axis | Block | Gap | Event], bool] = lambda item: False
         self.known: dict[str, tuple[int, int]] = {}
 
-    def write_block(self, block: Block, digests: list[bytes], body: bytes) -> None:
-        self._check()
+    def write_blocks(self, blocks: Sequence[tuple[Block, list[bytes], bytes]]) -> None:
+        for block, _, _ in blocks:
+            self._check(block)
+        for block, digests, body in blocks:
+            self._write_block(block, digests, body)
+
+    def _write_block(self, block: Block, digests: list[bytes], body: bytes) -> None:
         assert digests == block.digests()
         key = (block.source, block.epoch, block.first_seq)
         if key in self.blocks:
@@ -39,15 +50,15 @@ class MemorySink:
         self.log.append(f"block {block.source} {block.lot} {block.epoch}:{block.first_seq}-{block.last_seq}")
 
     def write_axis(self, axis: Axis) -> None:
-        self._check()
+        self._check(axis)
         self.axes[axis.digest] = axis
 
     def write_gap(self, gap: Gap) -> None:
-        self._check()
+        self._check(gap)
         self.gaps[gap.source, gap.epoch, gap.first_seq] = gap
 
     def write_event(self, event: Event) -> None:
-        self._check()
+        self._check(event)
         if event not in self.events:
             self.events.append(event)
             self.log.append(f"{event.kind} {event.source} {event.detail}")
@@ -56,9 +67,11 @@ class MemorySink:
         self._check()
         return self.known.get(source)
 
-    def _check(self) -> None:
+    def _check(self, item: Axis | Block | Gap | Event | None = None) -> None:
         if self.failing:
             raise ConnectionError("the database is away")
+        if item is not None and self.refuses(item):
+            raise RefusedForEverError("not like this")
 
     def seqs(self, source: str = NIR, epoch: int | None = None) -> list[int]:
         """Every stored number, block after block as they arrived."""

@@ -56,7 +56,7 @@ class Collector:
     def deliver(self, remove: bool = True) -> None:
         entries = self.spool.peek(3)
         for entry in entries:
-            deliver(entry, self.sink)
+            deliver([entry], self.sink)
         if remove:
             self.spool.remove(entries)
 

@@ -1,14 +1,24 @@
-"""From the spool to the sink, in order, for as long as it takes."""
+"""From the spool to the sink, in order, for as long as it takes.
+
+What the sink can never take must not hold up the rest: it is set aside. Its bytes go on as the payload of an
+event, a gap says which spectra are missing, and what is refused even then stays in the spool's file.
+"""
 
 from __future__ import annotations
 
 import logging
 import random
 import threading
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Protocol
 
-from baro.edge.blocks import Axis, Block, Event, Gap
-from baro.edge.spool import Spool, Spooled
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from baro.edge.blocks import Axis, Block, Event, EventKind, Gap, GapReason, Kind, utc_now
+from baro.edge.spool import Spool, Spooled, carried
+from baro.edge.state import from_us
 
 RETRY_FIRST, RETRY_MOST = 0.2, 10.0  # seconds between attempts while the sink does not take anything
 log = logging.getLogger(__name__)
@@ -17,11 +27,13 @@ log = logging.getLogger(__name__)
 class Sink(Protocol):
     """Where observations are kept. Every write may come twice and must then change nothing.
 
-    Writes come from one thread, questions from another.
+    Writes come from one thread, questions from another. An error whose `retryable` is False says that this
+    can never be written; after any other one it is written again.
     """
 
-    def write_block(self, block: Block, digests: list[bytes], body: bytes) -> None:
-        """Keep a block; (source, epoch, first_seq) names it. `body` is its Arrow IPC stream."""
+    def write_blocks(self, blocks: Sequence[tuple[Block, list[bytes], bytes]]) -> None:
+        """Keep blocks, all or none; (source, epoch, first_seq) names one. Of each its digests and its Arrow
+        IPC stream."""
 
     def write_axis(self, axis: Axis) -> None:
         """Keep an axis; its digest names it."""
@@ -87,24 +99,85 @@ class Courier:
                 return
             self._work.wait()
 
-    def _deliver(self, entries: list[Spooled]) -> None:
-        done: list[Spooled] = []
-        try:
-            for entry in entries:
-                deliver(entry, self.sink)
-                done.append(entry)
-        finally:
-            self.spool.remove(done)
+    def _deliver(self, entries: Sequence[Spooled]) -> bool:
+        """Hand over these; False when one was set aside, for then the spool holds something else."""
+        for parcel in _parcels(entries):
+            try:
+                deliver(parcel, self.sink)
+            except Exception as error:
+                if getattr(error, "retryable", True) is not False:
+                    raise
+                if len(parcel) == 1:
+                    self._set_aside(parcel[0], str(error))
+                    return False
+                # none of them was taken: one after the other shows which it is
+                if not all(self._deliver([entry]) for entry in parcel):
+                    return False
+            else:
+                self.spool.remove(parcel)
+        return True
+
+    def _set_aside(self, entry: Spooled, reason: str) -> None:
+        item = entry.item
+        log.error("the sink can never take %s: %s", _name(item), reason)
+        if isinstance(item, Event) and item.kind is EventKind.REFUSED:
+            self.spool.put_aside(entry, reason)
+            log.error("it is kept in the table refused of %s", self.spool.path)
+            return
+        source = "" if isinstance(item, Axis) else item.source
+        event = Event(source, EventKind.REFUSED, utc_now(), f"{_name(item)}: {reason}", carried(entry))
+        if isinstance(item, Block) and item.kind is Kind.SPECTRA:
+            # the gap keeps the block's place, so that it is stored before the end of the lot is told
+            self.spool.replace(entry, _gap(item), event)
+        else:
+            self.spool.replace(entry, event)
 
 
-def deliver(entry: Spooled, sink: Sink) -> None:
-    """Hand one item to the sink."""
-    item = entry.item
+def deliver(parcel: Sequence[Spooled], sink: Sink) -> None:
+    """Hand blocks, or one item of another kind, to the sink."""
+    item = parcel[0].item
     if isinstance(item, Block):
-        sink.write_block(item, entry.digests, entry.body)
+        sink.write_blocks(
+            [(entry.item, entry.digests, entry.body) for entry in parcel if isinstance(entry.item, Block)]
+        )
     elif isinstance(item, Gap):
         sink.write_gap(item)
     elif isinstance(item, Event):
         sink.write_event(item)
     else:
         sink.write_axis(item)
+
+
+def _parcels(entries: Sequence[Spooled]) -> Iterator[list[Spooled]]:
+    """Blocks that follow each other go together, anything else goes alone."""
+    for are_blocks, group in groupby(entries, lambda entry: isinstance(entry.item, Block)):
+        if are_blocks:
+            yield list(group)
+        else:
+            yield from ([entry] for entry in group)
+
+
+def _gap(block: Block) -> Gap:
+    """The gap that a block leaves."""
+    times = pc.min_max(block.batch.column("time").cast(pa.int64()))
+    started_at, ended_at = from_us(times["min"].as_py()), from_us(times["max"].as_py())
+    return Gap(
+        block.source,
+        block.epoch,
+        block.first_seq,
+        block.last_seq,
+        block.lot,
+        started_at,
+        ended_at,
+        GapReason.REFUSED,
+    )
+
+
+def _name(item: Axis | Block | Gap | Event) -> str:
+    """An item in words."""
+    if isinstance(item, Axis):
+        return f"the axis {item.digest}"
+    if isinstance(item, Event):
+        return f"the event {item.kind} of {item.source}"
+    what = item.kind.value if isinstance(item, Block) else "the gap"
+    return f"{what} {item.source} {item.epoch}:{item.first_seq}-{item.last_seq}"

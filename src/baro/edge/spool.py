@@ -3,6 +3,8 @@
 What was appended is on the disk, in order, together with the states of the sources after it: one transaction,
 synchronised before `append` returns. What the sink has taken is removed. A process that dies at any point
 leaves a spool that says the truth; at worst the last items are delivered again, byte for byte the same.
+What the sink can never take is replaced by what tells of it; what not even tells itself stays in the table
+``refused`` until a person looks at it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +41,14 @@ create table if not exists item (
     body blob not null
 );
 create table if not exists source (name text primary key, state text not null) without rowid;
+create table if not exists refused (
+    id integer primary key,
+    head text not null,
+    digests blob not null,
+    body blob not null,
+    reason text not null,
+    at text not null default current_timestamp
+);
 """
 
 
@@ -127,14 +138,52 @@ class Spool:
         with self._reader:
             self._reader.execute("begin immediate")
             self._reader.executemany("delete from item where id = ?", [(entry.id,) for entry in delivered])
-        with self._lock:
-            self._count -= len(delivered)
-            self._used -= sum(len(entry.body) for entry in delivered)
+        self._removed(delivered)
+
+    def replace(self, entry: Spooled, first: Item, *others: Item) -> None:
+        """`first` stands in the queue where `entry` stood, the others at its end: all or nothing, durable."""
+        rows = [_row(item) for item in others]
+        with closing(_connect(self.path, "full")) as connection, connection:
+            connection.execute("begin immediate")
+            connection.execute("update item set head = ?, digests = ?, body = ? where id = ?", (*_row(first), entry.id))
+            connection.executemany("insert into item (head, digests, body) values (?, ?, ?)", rows)
+        self._removed([entry], added=1 + len(rows))
+
+    def put_aside(self, entry: Spooled, reason: str) -> None:
+        """Out of the queue, into the table ``refused``: all or nothing, durable."""
+        with closing(_connect(self.path, "full")) as connection, connection:
+            connection.execute("begin immediate")
+            connection.execute(
+                "insert into refused (id, head, digests, body, reason)"
+                " select id, head, digests, body, ? from item where id = ?",
+                (reason, entry.id),
+            )
+            connection.execute("delete from item where id = ?", (entry.id,))
+        self._removed([entry])
+
+    def refused(self) -> list[tuple[Spooled, str]]:
+        """What was put aside, and why."""
+        rows = self._writer.execute("select id, head, digests, body, reason from refused order by id").fetchall()
+        return [(_spooled(*row), reason) for *row, reason in rows]
 
     def close(self) -> None:
         """Close the file. Nothing is lost that was appended."""
         self._reader.close()
         self._writer.close()
+
+    def _removed(self, entries: Sequence[Spooled], added: int = 0) -> None:
+        with self._lock:
+            self._count += added - len(entries)
+            self._used -= sum(len(entry.body) for entry in entries)
+
+
+def carried(entry: Spooled) -> bytes:
+    """All that an item holds, as bytes: a block's Arrow IPC stream; of others their JSON, a line feed, and the
+    payload of an event."""
+    if entry.body:
+        return entry.body
+    head, payload, _ = _row(entry.item)
+    return head.encode() + b"\n" + payload
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
