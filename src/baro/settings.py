@@ -41,7 +41,8 @@ def _database(url: str, role: Role) -> dict[str, Any]:
         "PORT": parts.pop("port", ""),
         "OPTIONS": {**parts, "options": options(role), "application_name": "baro"},
         "CONN_HEALTH_CHECKS": True,
-        "CONN_MAX_AGE": 60 if role is Role.APP else 0,
+        # under ASGI every request has a thread of its own, in which a kept connection would only linger
+        "CONN_MAX_AGE": 0,
     }
 
 
@@ -95,6 +96,7 @@ SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Strict"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "baro.web.errors.csrf_refused"
 
 ROOT_URLCONF = "baro.web.urls"
 ASGI_APPLICATION = "baro.web.asgi.application"
