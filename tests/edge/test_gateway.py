@@ -157,6 +157,46 @@ async def test_samples_are_numbered_on_and_their_silence_is_a_gap_of_time(tmp_pa
     assert all(gap.ended_at is not None for gap in sink.gaps.values())
 
 
+async def test_samples_of_one_lot_share_blocks_and_a_new_lot_is_told_at_once(tmp_path: Path) -> None:
+    class Machine:
+        async def run(self, emit: Emit) -> None:
+            for n in range(1, 31):
+                emit([sample("FillDepth", n / 100, lot="A" if n <= 20 else "B")])
+                await asyncio.sleep(0.01)
+            await asyncio.Event().wait()
+
+    sink = MemorySink()
+    settings = GatewaySettings(tmp_path / "spool.db", flush_ms=10, samples_ms=3000)
+    gateway = Gateway(settings, sink, Machine())
+    running = asyncio.create_task(gateway.run())
+    while not any(entry == f"lot_started {TAGS} B" for entry in sink.log):
+        await asyncio.sleep(0.01)
+    told = list(sink.log)
+    gateway.stop()
+    await asyncio.wait_for(running, 5)
+    assert told == [
+        f"lot_started {TAGS} A",
+        f"block {TAGS} A 0:1-1",
+        f"block {TAGS} A 0:2-20",
+        f"lot_ended {TAGS} A",
+        f"lot_started {TAGS} B",
+    ]
+    assert sink.seqs(TAGS) == list(range(1, len(sink.seqs(TAGS)) + 1))
+
+
+async def test_samples_wait_no_longer_than_they_may(tmp_path: Path) -> None:
+    sink = MemorySink()
+    settings = GatewaySettings(tmp_path / "spool.db", flush_ms=10, samples_ms=200)
+    gateway = Gateway(settings, sink, ScriptDriver([[sample("FillDepth", n)] for n in (1, 2)]))
+    running = asyncio.create_task(gateway.run())
+    await asyncio.sleep(0.15)
+    assert sink.seqs(TAGS) == [1]
+    await asyncio.sleep(0.5)
+    assert sink.seqs(TAGS) == [1, 2]
+    gateway.stop()
+    await running
+
+
 async def test_a_link_that_is_down_is_an_open_gap_until_the_next_spectrum(tmp_path: Path) -> None:
     sink = MemorySink()
     down = LinkState((NIR,), False, T0 + timedelta(seconds=2), "lost")

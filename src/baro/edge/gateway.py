@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from baro.edge.assembler import Assembler, Draft, Received
-from baro.edge.blocks import Block, Event, EventKind, utc_now
+from baro.edge.blocks import Block, Event, EventKind, samples_batch, utc_now
 from baro.edge.courier import Courier, Sink
-from baro.edge.driver import Driver, Emission
+from baro.edge.driver import Driver, Emission, Sample, Spectrum
 from baro.edge.errors import SinkUnreachableError, SpoolFullError
 from baro.edge.spool import Spool
 
@@ -29,12 +29,14 @@ ASK_AGAIN = 0.5  # seconds between attempts to learn from the sink what it has o
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """spool: the file. spool_limit: bytes. flush_ms: longest wait of an observation for its block.
+    """spool: the file. spool_limit: bytes. flush_ms: longest wait of a spectrum for its block. samples_ms: that
+    of a sample of the running lot; many small blocks of them would cost more than they are worth.
     clock_tolerance: see `Assembler`. patience: seconds that a stopping gateway goes on delivering."""
 
     spool: Path
     spool_limit: int = 2048 * 1024 * 1024
     flush_ms: int = 40
+    samples_ms: int = 500
     block_rows: int = 500
     clock_tolerance: float = 10.0
     patience: float = 5.0
@@ -69,6 +71,9 @@ class Gateway:
         self.health = Health()
         self._pending: list[Received] = []
         self._rows = 0
+        self._waiting: list[Received] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._lots: dict[str, str] = {}
         self._arrived = asyncio.Event()
         self._enough = asyncio.Event()
         self._stopping = False
@@ -98,6 +103,7 @@ class Gateway:
                         await asyncio.sleep(ASK_AGAIN)
             finally:
                 await _end(driver)
+                self._release()
                 try:
                     await self._flush(worker, keeper)
                 finally:
@@ -106,9 +112,40 @@ class Gateway:
             driver.result()
 
     def _emit(self, emissions: Sequence[Emission]) -> None:
-        if emissions:
-            self._pending.append((utc_now(), emissions))
-            self._rows += len(emissions)
+        if not emissions:
+            return
+        if self._may_wait(emissions):
+            self._waiting.append((utc_now(), emissions))
+            if self._timer is None:
+                delay = self.settings.samples_ms / 1000
+                self._timer = asyncio.get_running_loop().call_later(delay, self._release)
+            return
+        if not all(isinstance(emission, Spectrum) for emission in emissions):
+            self._release()  # what is said of a source comes after its samples
+        self._take_in([(utc_now(), emissions)])
+
+    def _may_wait(self, emissions: Sequence[Emission]) -> bool:
+        """Are these nothing but samples of the lots that their sources were in before?"""
+        waits = True
+        for emission in emissions:
+            if not isinstance(emission, Sample):
+                return False
+            waits = waits and self._lots.get(emission.source) == emission.lot
+            self._lots[emission.source] = emission.lot
+        return waits
+
+    def _release(self) -> None:
+        """The samples have waited long enough."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._take_in(self._waiting)
+        self._waiting = []
+
+    def _take_in(self, batches: list[Received]) -> None:
+        if batches:
+            self._pending += batches
+            self._rows += sum(len(emissions) for _, emissions in batches)
             self._arrived.set()
             if self._rows >= self.settings.block_rows:
                 self._enough.set()
@@ -149,6 +186,7 @@ class _Keeper:
         self.assembler = Assembler(self.spool.states(), self._recall, settings.block_rows, settings.clock_tolerance)
         self._commit(self.assembler.start(utc_now()))
         self._mark = (time.monotonic(), 0)
+        samples_batch([], [], [], [], [])  # Arrow loads much with its first array, which no instrument shall wait for
         self.courier.start()
 
     def keep(self, batches: list[Received]) -> None:
