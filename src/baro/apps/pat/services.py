@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
 from uuid import UUID
 
 from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.services import Actor, change, sign
 from baro.apps.pat.models import CalibrationModel, PredictionBlock
-from baro.apps.pat.predictions import PredictionTable, predict
+from baro.apps.pat.predictions import PredictionTable
 from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
 from baro.edge.blocks import Block
@@ -75,11 +76,9 @@ def _compiled(digest: str, description: bytes, arrays: bytes) -> OnlineOperator:
 
 
 def store_predictions(
-    actor: Actor, company: UUID, block: Block, digests: list[bytes], operator: OnlineOperator, model: str
-) -> PredictionTable:
-    """Predict a block of spectra and keep the result; a block predicted before is left as it is."""
-    table = predict(operator, block, digests)
-    body = table.to_bytes()
+    actor: Actor, company: UUID, predicted: Iterable[tuple[Block, PredictionTable]], model: str
+) -> None:
+    """Keep what `model` predicted for blocks of spectra; a block predicted before is left as it is."""
     with change(actor, "predicted by the approved model"):
         PredictionBlock.objects.bulk_create(
             [
@@ -95,7 +94,8 @@ def store_predictions(
                     digest=hashlib.sha256(body).digest(),
                     body=body,
                 )
+                for block, table in predicted
+                for body in [table.to_bytes()]
             ],
             ignore_conflicts=True,
         )
-    return table

@@ -7,11 +7,14 @@ what it finds without a prediction at its next start, it predicts then.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -19,50 +22,98 @@ from django.utils import timezone
 from baro.apps.ledger.services import Program, change, reading
 from baro.apps.manufacturing.models import Lot
 from baro.apps.manufacturing.services import complete_lot, start_lot
-from baro.apps.pat.models import PredictionBlock
-from baro.apps.pat.predictions import PredictionTable, joined
+from baro.apps.pat.models import CalibrationModel, PredictionBlock
+from baro.apps.pat.predictions import PredictionTable, joined, predict
 from baro.apps.pat.services import operator_for, store_predictions
-from baro.apps.release.gathering import gather, good_values, historian, missing
+from baro.apps.release.gathering import Gathered, gather, good_values, historian, missing
 from baro.apps.release.models import Standing
 from baro.apps.release.services import announce, record_verdict
 from baro.apps.release.tasks import seal_lot
-from baro.apps.release.verdicts import Basis, Judged, judged
+from baro.apps.release.verdicts import Basis, Judged, Root, contents, judged, judged_criteria
 from baro.edge.blocks import Block, EventKind, Kind, spectrum_digests
 from baro.historian.bodies import open_body
 from baro.historian.models import StoredBlock, StoredEvent
 from baro.science.chemometrics.model import axis_digest
+from baro.science.chemometrics.operator import OnlineOperator
 from baro.science.errors import AxisMismatchError, ScienceError
 
 log = logging.getLogger(__name__)
+Floats = npt.NDArray[np.float64]
 
 BLOCKS_A_STEP = 64
-# several gateways may commit out of the order of their block numbers by a little
-LOOK_BACK = 2_000
+# several gateways may commit out of the order of their block numbers by a little: how many numbers are looked
+# through again, and how often (seconds)
+LOOK_BACK, LOOK_BACK_S = 2_000, 1.0
 # how long the end of a lot is waited for from a source after another one reported it
 SILENT_SOURCE = timedelta(seconds=10)
 
 
-@dataclass
 class _Running:
-    """A lot in progress, as far as this process has read it."""
+    """A lot in progress, as far as this process has read it.
 
-    basis: Basis
-    predictions: list[PredictionTable]
-    tags: dict[str, list[np.ndarray]]
-    digests: list[bytes]
-    last: datetime | None
-    read_to: int
-    states: tuple[str, ...] = ()
+    Every block changes how the lot stands, so that is reckoned on from block to block; the whole evidence
+    is put together only for a verdict.
+    """
 
-    def judged(self, missing: int) -> Judged:
-        return judged(
+    def __init__(self, basis: Basis, so_far: Gathered) -> None:
+        self.basis = basis
+        self.operator: OnlineOperator | None = None
+        self.last = so_far.last
+        self.read_to = so_far.read_to
+        self.states: tuple[str, ...] = ()
+        self.unsaved: list[tuple[Block, PredictionTable]] = []
+        self._predictions: list[PredictionTable] = []
+        self._contents: list[Floats] = []
+        self._spectra = self._outside = 0
+        self._spectra_root = Root()
+        self._tags = {tag: [so_far.tags[tag]] for tag in basis.tags}
+        self._digests = list(so_far.sample_digests)
+        self._samples_root = Root(self._digests)
+        self._add(so_far.predictions)
+
+    def add_predicted(self, block: Block, table: PredictionTable, last: datetime) -> None:
+        """A block of spectra, the last of them measured at `last`."""
+        self._add(table)
+        self.unsaved.append((block, table))
+        self.last = max(self.last or last, last)
+
+    def add_samples(self, block: Block, digest: bytes) -> None:
+        """A block of samples."""
+        found = good_values(pa.Table.from_batches([block.batch]), self.basis.tags)
+        for tag, values in found.items():
+            self._tags[tag].append(values)
+        self._digests.append(digest)
+        self._samples_root.add([digest])
+
+    def standing(self, missing: int) -> dict[str, Any]:
+        """How the lot stands."""
+        criteria = judged_criteria(
             self.basis,
-            joined(self.predictions),
-            {tag: np.concatenate(parts) if parts else np.empty(0) for tag, parts in self.tags.items()},
-            self.digests,
-            missing,
+            contents=np.concatenate(self._contents),
+            spectra=self._spectra,
+            outside=self._outside,
+            missing=missing,
+            tags=self._values(),
+            spectra_root=str(self._spectra_root),
+            samples_root=str(self._samples_root),
             complete=False,
         )
+        return {"criteria": criteria, "spectra": self._spectra, "outside": self._outside}
+
+    def judged(self, missing: int) -> Judged:
+        """The verdict so far, with its evidence."""
+        return judged(self.basis, joined(self._predictions), self._values(), self._digests, missing, complete=False)
+
+    def _add(self, table: PredictionTable) -> None:
+        usable = table.usable
+        self._predictions.append(table)
+        self._contents.append(contents(self.basis, table.value[usable]))
+        self._spectra += len(table)
+        self._outside += int(np.count_nonzero(~usable))
+        self._spectra_root.add(table.digest)
+
+    def _values(self) -> dict[str, Floats]:
+        return {tag: np.concatenate(parts) for tag, parts in self._tags.items()}
 
 
 @dataclass
@@ -72,18 +123,30 @@ class Online:
     company: UUID
     actor: Program = field(init=False)
     _seen: int = 0
+    _looked_back: float = -LOOK_BACK_S
     _running: dict[str, _Running] = field(default_factory=dict)
     _refused: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.actor = Program("baro worker", self.company)
 
+    def prepare(self) -> None:
+        """Make the approved models ready, so that the first spectrum does not wait for them."""
+        with reading(self.company):
+            for digest in CalibrationModel.objects.filter(status=CalibrationModel.Status.APPROVED).values_list(
+                "digest", flat=True
+            ):
+                try:
+                    operator_for(digest).prepare()
+                except ScienceError as error:
+                    log.error("model %s: %s", digest, error)
+
     def step(self) -> bool:
         """Do what there is to do; True when something was done and more may be waiting."""
         with reading(self.company):
             # the ends first: what was stored before an end is then among the blocks that are read after it
             ended = self._ended_lots()
-            rows = self._new_blocks()
+            rows = self._new_blocks(bool(ended))
         touched: dict[str, _Running] = {}
         for row in rows:
             running = self._of_lot(row.lot, row.time_min)
@@ -100,13 +163,17 @@ class Online:
             self._finish(lot, at)
         return bool(rows or ended)
 
-    def _new_blocks(self) -> list[StoredBlock]:
+    def _new_blocks(self, all_of_them: bool) -> list[StoredBlock]:
         """Blocks of lots that were not looked at: spectra without a prediction, samples after the last seen."""
+        since, now = self._seen, time.monotonic()
+        if all_of_them or now - self._looked_back >= LOOK_BACK_S:
+            since -= LOOK_BACK
+            self._looked_back = now
         predicted = PredictionBlock.objects.filter(
             source=OuterRef("source"), epoch=OuterRef("epoch"), first_seq=OuterRef("first_seq")
         )
         return list(
-            StoredBlock.objects.filter(id__gt=self._seen - LOOK_BACK, body__isnull=False)
+            StoredBlock.objects.filter(id__gt=since, body__isnull=False)
             .exclude(lot="")
             .exclude(id__in=self._refused)
             .filter(Q(kind=Kind.SPECTRA) & ~Exists(predicted) | Q(kind=Kind.SAMPLES, id__gt=self._seen))
@@ -121,19 +188,10 @@ class Online:
                 log.warning("observations of lot %s are kept, but nobody planned this lot", lot_no)
                 return None
             with reading(self.company):
-                lot = Lot.objects.select_related("company", "product", "strategy", "equipment__site").get(
-                    id=lot.id
-                )
+                lot = Lot.objects.select_related("company", "product", "strategy", "equipment__site").get(id=lot.id)
                 basis = Basis.of(lot)
                 so_far = gather(basis)
-            self._running[lot_no] = _Running(
-                basis,
-                [so_far.predictions],
-                {tag: [so_far.tags[tag]] for tag in basis.tags},
-                list(so_far.sample_digests),
-                so_far.last,
-                so_far.read_to,
-            )
+            self._running[lot_no] = _Running(basis, so_far)
             announce(lot, "lot")
         return self._running[lot_no]
 
@@ -144,19 +202,13 @@ class Online:
         block = open_body(row, bytes(row.body))
         block = Block(block.source, Kind(row.kind), block.epoch, block.lot, block.axis, block.batch)
         if block.kind is Kind.SAMPLES:
-            found = good_values(_as_table(block), running.basis.tags)
-            for tag, values in found.items():
-                running.tags[tag].append(values)
-            running.digests.append(bytes(row.digest))
+            running.add_samples(block, bytes(row.digest))
             return True
         try:
-            with reading(self.company):
-                operator = operator_for(running.basis.model.digest)
+            operator = self._operator(running)
             if block.axis != axis_digest(operator.model.axis, operator.model.axis_unit):
                 raise AxisMismatchError
-            table = store_predictions(
-                self.actor, self.company, block, spectrum_digests(block), operator, running.basis.model.digest
-            )
+            table = predict(operator, block, spectrum_digests(block))
         except ScienceError as error:
             # the spectra are kept; without a prediction their lot cannot become eligible
             log.error(
@@ -169,34 +221,36 @@ class Online:
             )
             self._refused.add(row.id)
             return False
-        running.predictions.append(table)
-        running.last = max(running.last or row.time_max, row.time_max)
+        running.add_predicted(block, table, row.time_max)
         return True
 
+    def _operator(self, running: _Running) -> OnlineOperator:
+        if running.operator is None:
+            with reading(self.company):
+                running.operator = operator_for(running.basis.model.digest)
+        return running.operator
+
     def _judge(self, running: _Running) -> None:
-        """Write down how the lot stands, and a verdict when a criterion changed its state."""
+        """Write down what was predicted and how the lot stands, and a verdict when a criterion changed its
+        state."""
         lot = running.basis.lot
-        with reading(self.company):
-            gone = missing(historian(self.company), lot)
-        found = running.judged(gone)
-        states = tuple(c["state"] for c in found.criteria)
-        changed = running.states and states != running.states
-        running.states = states
         with change(self.actor, "judged by the control strategy"):
-            Standing.objects.update_or_create(
-                lot=lot,
-                defaults={
-                    "company_id": self.company,
-                    "criteria": found.criteria,
-                    "spectra": found.evidence["spectra"]["count"],
-                    "outside": found.evidence["outside"],
-                    "last_observation_at": running.last,
-                    "updated_at": timezone.now(),
-                },
+            store_predictions(self.actor, self.company, running.unsaved, running.basis.model.digest)
+            gone = missing(historian(self.company), lot)
+            found = running.standing(gone)
+            now = {**found, "last_observation_at": running.last, "updated_at": timezone.now()}
+            Standing.objects.bulk_create(
+                [Standing(lot=lot, company_id=self.company, **now)],
+                update_conflicts=True,
+                unique_fields=["lot"],
+                update_fields=list(now),
             )
             announce(lot, "predictions")
-            if changed:
-                record_verdict(self.actor, lot, found, final=False, last=running.last)
+            states = tuple(c["state"] for c in found["criteria"])
+            if running.states and states != running.states:
+                record_verdict(self.actor, lot, running.judged(gone), final=False, last=running.last)
+        running.states = states
+        running.unsaved.clear()
 
     def _ended_lots(self) -> list[tuple[Lot, datetime]]:
         """Lots that every source which observed them has reported as ended, and when.
@@ -210,7 +264,9 @@ class Online:
         ).order_by("id"):
             ends.setdefault(event.detail, []).append(event)
         found = []
-        for lot in open_lots.select_related("company", "product", "strategy", "equipment__site").filter(lot_no__in=ends):
+        for lot in open_lots.select_related("company", "product", "strategy", "equipment__site").filter(
+            lot_no__in=ends
+        ):
             events = ends[lot.lot_no]
             sources = set(StoredBlock.objects.filter(lot=lot.lot_no).values_list("source", flat=True))
             waited = timezone.now() - min(event.recorded_at for event in events)
@@ -228,7 +284,3 @@ class Online:
             record_verdict(self.actor, lot, found.judged(basis, complete=True), final=True, last=found.last)
             seal_lot.defer(company=str(self.company), lot_no=lot.lot_no)
         self._running.pop(lot.lot_no, None)
-
-
-def _as_table(block: Block) -> pa.Table:
-    return pa.Table.from_batches([block.batch])

@@ -58,6 +58,21 @@ class Judged:
     content_hash: str
 
 
+class Root:
+    """One SHA-256 for many digests in their order; more may follow."""
+
+    def __init__(self, digests: Iterable[bytes] = ()) -> None:
+        self._state = hashlib.sha256(b"baro.root.1")
+        self.add(digests)
+
+    def add(self, digests: Iterable[bytes]) -> None:
+        for digest in digests:
+            self._state.update(digest)
+
+    def __str__(self) -> str:
+        return self._state.hexdigest()
+
+
 def judged(
     basis: Basis,
     predictions: PredictionTable,
@@ -68,32 +83,75 @@ def judged(
 ) -> Judged:
     """Judge a lot on `predictions`, `tags` (name → good values), and `missing` sequence numbers."""
     usable = predictions.usable
+    outside = int(np.count_nonzero(~usable))
+    spectra = {"count": len(predictions), "root": str(Root(predictions.digest))}
+    model = {"name": basis.model.code, "version": basis.model.version, "digest": basis.model.digest}
+    recorded = list(tag_digests)
+    samples = {
+        "count": sum(len(values) for values in tags.values()),
+        "blocks": len(recorded),
+        "root": str(Root(recorded)),
+    }
+    criteria = judged_criteria(
+        basis,
+        contents=contents(basis, predictions.value[usable]),
+        spectra=len(predictions),
+        outside=outside,
+        missing=missing,
+        tags=tags,
+        spectra_root=spectra["root"],
+        samples_root=samples["root"],
+        complete=complete,
+    )
+    state = overall([CriterionState(c["state"]) for c in criteria], complete)
+    evidence = {
+        "spectra": spectra,
+        "samples": samples,
+        "model": model,
+        "predictions": {"count": len(predictions), "root": predictions.hash()},
+        "strategy": {"product": basis.lot.product.code, "version": basis.lot.strategy.version},
+        "outside": outside,
+        "missing": missing,
+    }
+    return Judged(state, criteria, evidence, verdict_hash(basis.lot.lot_no, state, criteria, evidence))
+
+
+def contents(basis: Basis, values: Floats) -> Floats:
+    """Predicted values in % of the label claim."""
+    return values / basis.label_claim * 100.0
+
+
+def judged_criteria(
+    basis: Basis,
+    *,
+    contents: Floats,
+    spectra: int,
+    outside: int,
+    missing: int,
+    tags: Mapping[str, Floats],
+    spectra_root: str,
+    samples_root: str,
+    complete: bool,
+) -> list[dict[str, Any]]:
+    """Every criterion of the strategy, judged, with the roots of what it was judged on."""
     started: datetime = basis.lot.started_at
     zone = ZoneInfo(basis.lot.equipment.site.time_zone)
     observed = Observed(
-        contents=predictions.value[usable] / basis.label_claim * 100.0,
-        spectra=len(predictions),
-        outside=int(np.count_nonzero(~usable)),
+        contents=contents,
+        spectra=spectra,
+        outside=outside,
         missing=missing,
         tags=tags,
         instruments=basis.instruments,
         started_on=started.astimezone(zone).date(),
         complete=complete,
     )
-    spectra = {"count": len(predictions), "root": root(predictions.digest)}
-    model = {"name": basis.model.code, "version": basis.model.version, "digest": basis.model.digest}
-    recorded = list(tag_digests)
-    samples = {
-        "count": sum(len(values) for values in tags.values()),
-        "blocks": len(recorded),
-        "root": root(recorded),
-    }
     sources = {
-        CriterionKind.PROCESS_PARAMETER: {"samples": samples["root"]},
+        CriterionKind.PROCESS_PARAMETER: {"samples": samples_root},
         CriterionKind.INSTRUMENT_STATUS: {},
-        CriterionKind.COMPLETENESS: {"spectra": spectra["root"]},
+        CriterionKind.COMPLETENESS: {"spectra": spectra_root},
     }
-    measured = {"spectra": spectra["root"], "model": basis.model.digest}
+    measured = {"spectra": spectra_root, "model": basis.model.digest}
     criteria = []
     for criterion in basis.criteria:
         result = asdict(judge(criterion, observed))
@@ -111,27 +169,9 @@ def judged(
                 "evidence": sources.get(CriterionKind(criterion.kind), measured),
             }
         )
-    state = overall([CriterionState(c["state"]) for c in criteria], complete)
-    evidence = {
-        "spectra": spectra,
-        "samples": samples,
-        "model": model,
-        "predictions": {"count": len(predictions), "root": predictions.hash()},
-        "strategy": {"product": basis.lot.product.code, "version": basis.lot.strategy.version},
-        "outside": observed.outside,
-        "missing": missing,
-    }
-    return Judged(state, criteria, evidence, verdict_hash(basis.lot.lot_no, state, criteria, evidence))
+    return criteria
 
 
 def verdict_hash(lot_no: str, state: str, criteria: list[dict[str, Any]], evidence: dict[str, Any]) -> str:
     """What a decision's signature stands for: SHA-256 over lot, verdict, criteria and evidence."""
     return content_hash({"lot": lot_no, "state": str(state), "criteria": criteria, "evidence": evidence})
-
-
-def root(digests: Iterable[bytes]) -> str:
-    """One SHA-256 (hex) for many, in their order."""
-    state = hashlib.sha256(b"baro.root.1")
-    for digest in digests:
-        state.update(digest)
-    return state.hexdigest()

@@ -44,7 +44,9 @@ def _follow(listener: psycopg.Connection, stop: threading.Event) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT people_companies()")
             for (company,) in cursor.fetchall():
-                companies.setdefault(company, Online(company))
+                if company not in companies:
+                    companies[company] = Online(company)
+                    companies[company].prepare()
         for online in companies.values():
             while online.step() and not stop.is_set():
                 pass
