@@ -120,9 +120,7 @@ async def _count(url: str) -> float:
         stack.push_async_exit(client)
         node = await _find(client, "ScaledData")
         subscription = await client.create_subscription(40, handler)
-        await subscription.subscribe_data_change(
-            node, queuesize=5000, attr=ua.AttributeIds.Value, sampling_interval=0
-        )
+        await subscription.subscribe_data_change(node, queuesize=5000, attr=ua.AttributeIds.Value, sampling_interval=0)
         quiet = time.perf_counter()
         while handler.got < COUNT and time.perf_counter() - max(quiet, handler.last) < 5:
             await asyncio.sleep(0.05)
@@ -207,7 +205,9 @@ def follow(lot_no: str, count: int, patience: float) -> tuple[list[tuple[float, 
 
 def serve(url: str, lot_no: str, count: int, rate: float, log: Path, after: int = 0) -> subprocess.Popen:
     """The server in a process of its own; it begins when somebody has subscribed."""
-    return subprocess.Popen([sys.executable, __file__, "serve", url, lot_no, str(count), str(rate), str(log), str(after)])
+    return subprocess.Popen(
+        [sys.executable, __file__, "serve", url, lot_no, str(count), str(rate), str(log), str(after)]
+    )
 
 
 async def run_server(url: str, lot_no: str, count: int, rate: float, log: Path, after: int) -> None:
@@ -234,9 +234,7 @@ async def run_server(url: str, lot_no: str, count: int, rate: float, log: Path, 
 
 def served_times(log: Path) -> np.ndarray:
     """Source times (s since 1970) of what the server served."""
-    return np.array(
-        [datetime.fromisoformat(line).timestamp() for line in log.read_text().splitlines()]
-    )
+    return np.array([datetime.fromisoformat(line).timestamp() for line in log.read_text().splitlines()])
 
 
 def free_url() -> str:

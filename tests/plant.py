@@ -57,7 +57,9 @@ class Plant:
                 self.sink.write_event(Event(source, EventKind.LOT_ENDED, datetime.now(UTC), lot.number))
         return lot.number
 
-    def store_spectra(self, lot_no: str, tablets: tuple[Tablet, ...], quality: int = 0) -> None:
+    def store_spectra(
+        self, lot_no: str, tablets: tuple[Tablet, ...], quality: int = 0, axis: Axis | None = None
+    ) -> None:
         n, first = len(tablets), self._take(SPECTRA_SOURCE, len(tablets))
         now = datetime.now(UTC)
         batch = spectra_batch(
@@ -67,7 +69,7 @@ class Plant:
             [tablet.sample_id for tablet in tablets],
             np.stack([tablet.spectrum for tablet in tablets]),
         )
-        self._store(Block(SPECTRA_SOURCE, Kind.SPECTRA, 0, lot_no, AXIS.digest, batch))
+        self._store(Block(SPECTRA_SOURCE, Kind.SPECTRA, 0, lot_no, (axis or AXIS).digest, batch))
 
     def store_samples(self, lot_no: str, count: int) -> None:
         now = datetime.now(UTC)

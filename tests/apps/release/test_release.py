@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 
@@ -11,12 +12,13 @@ from baro.apps.ledger.services import Program, change, content_hash, reading
 from baro.apps.manufacturing.models import Lot
 from baro.apps.people.models import SignIn
 from baro.apps.release import errors
+from baro.apps.release.gathering import historian
 from baro.apps.release.models import Certificate, CriterionState, Decision, Standing, Verdict, VerdictState
 from baro.apps.release.services import decide, signed_content
 from baro.apps.release.verdicts import verdict_hash
 from baro.demo.seed import SPECTRA_SOURCE
-from baro.edge.blocks import Gap, GapReason, utc_now
-from tests.plant import LOTS, Plant, work
+from baro.edge.blocks import Axis, Gap, GapReason, utc_now
+from tests.plant import AXIS, LOTS, Plant, work
 
 
 def criteria(verdict: Verdict) -> dict[str, dict]:
@@ -86,6 +88,36 @@ def test_missing_spectra_need_a_review(plant: Plant) -> None:
     verdict = plant.final_verdict(lot.number)
     assert verdict.state == VerdictState.NEEDS_REVIEW
     assert criteria(verdict)["completeness"]["facts"]["missing"] == 10
+
+
+def test_a_damaged_model_predicts_nothing_and_loses_nothing(plant: Plant, database: str) -> None:
+    """The spectra stay; without predictions their lot waits for a person."""
+    with psycopg.connect(database) as owner:
+        owner.execute(
+            "UPDATE pat_calibrationmodel SET arrays = set_byte(arrays, 9000, get_byte(arrays, 9000) # 1)"
+            " WHERE company_id = %s",
+            [plant.company],
+        )
+    verdict = plant.finished("A")
+    assert verdict.state == VerdictState.NEEDS_REVIEW
+    assert verdict.evidence["unpredicted"] == 120
+    assert criteria(verdict)["model-space"]["value"] == 100.0
+    with reading(plant.company):
+        assert len(historian(plant.company).spectra(lot=verdict.lot.lot_no)) == 120
+
+
+def test_spectra_on_another_axis_are_kept_but_not_predicted(plant: Plant) -> None:
+    lot = LOTS["A"]
+    plant.collect("A", tablets=100, end=False)
+    other = Axis(tuple(value + 1 for value in AXIS.values))
+    plant.sink.write_axis(other)
+    plant.store_spectra(lot.number, lot.tablets[100:], axis=other)
+    plant.collect("A", tablets=0)
+    work(plant.online())
+    verdict = plant.final_verdict(lot.number)
+    assert verdict.state == VerdictState.NEEDS_REVIEW
+    assert verdict.evidence["unpredicted"] == 20
+    assert verdict.evidence["spectra"]["count"] == 100
 
 
 def test_a_lot_nobody_planned_is_kept_but_not_judged(plant: Plant) -> None:

@@ -26,18 +26,20 @@ Floats = npt.NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """predictions as stored; tags: name → good values; sample_digests: one a block of samples, in order;
-    missing: sequence numbers inside gaps; last: event time of the last spectrum; read_to: number of the
-    latest stored block that is in it."""
+    missing: sequence numbers inside gaps; spectra: how many are stored; last: event time of the last
+    one; read_to: number of the latest stored block that is in it."""
 
     predictions: PredictionTable
     tags: Mapping[str, Floats]
     sample_digests: tuple[bytes, ...]
     missing: int
+    spectra: int
     last: datetime | None
     read_to: int
 
     def judged(self, basis: Basis, complete: bool) -> Judged:
-        return judged(basis, self.predictions, self.tags, self.sample_digests, self.missing, complete)
+        unpredicted = self.spectra - len(self.predictions)
+        return judged(basis, self.predictions, self.tags, self.sample_digests, self.missing, unpredicted, complete)
 
 
 def historian(company_id: object) -> Historian:
@@ -53,11 +55,10 @@ def gather(basis: Basis) -> Gathered:
     rows = store.blocks(lot.lot_no)
     return Gathered(
         predictions=stored_predictions(lot.lot_no, basis.model.digest),
-        tags=good_values(store.samples(lot=lot.lot_no, tags=list(basis.tags)), basis.tags)
-        if basis.tags
-        else {},
+        tags=good_values(store.samples(lot=lot.lot_no, tags=list(basis.tags)), basis.tags) if basis.tags else {},
         sample_digests=tuple(row.digest for row in rows if row.kind is Kind.SAMPLES),
         missing=missing(store, lot),
+        spectra=sum(row.count for row in rows if row.kind is Kind.SPECTRA),
         last=max((row.time_max for row in rows if row.kind is Kind.SPECTRA), default=None),
         read_to=max((row.id for row in rows), default=0),
     )

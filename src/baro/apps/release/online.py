@@ -64,7 +64,7 @@ class _Running:
         self.unsaved: list[tuple[Block, PredictionTable]] = []
         self._predictions: list[PredictionTable] = []
         self._contents: list[Floats] = []
-        self._spectra = self._outside = 0
+        self._spectra = self._outside = self._unpredicted = 0
         self._spectra_root = Root()
         self._tags = {tag: [so_far.tags[tag]] for tag in basis.tags}
         self._digests = list(so_far.sample_digests)
@@ -76,6 +76,12 @@ class _Running:
         self._add(table)
         self.unsaved.append((block, table))
         self.last = max(self.last or last, last)
+
+    def add_unpredicted(self, count: int) -> None:
+        """Stored spectra that the model cannot be applied to."""
+        self._unpredicted += count
+        self._spectra += count
+        self._outside += count
 
     def add_samples(self, block: Block, digest: bytes) -> None:
         """A block of samples."""
@@ -102,7 +108,15 @@ class _Running:
 
     def judged(self, missing: int) -> Judged:
         """The verdict so far, with its evidence."""
-        return judged(self.basis, joined(self._predictions), self._values(), self._digests, missing, complete=False)
+        return judged(
+            self.basis,
+            joined(self._predictions),
+            self._values(),
+            self._digests,
+            missing,
+            self._unpredicted,
+            complete=False,
+        )
 
     def _add(self, table: PredictionTable) -> None:
         usable = table.usable
@@ -196,7 +210,7 @@ class Online:
         return self._running[lot_no]
 
     def _take(self, row: StoredBlock, running: _Running) -> bool:
-        """Predict a block of spectra, or add a block of samples. False when there was nothing to do or to be had."""
+        """Predict a block of spectra, or add a block of samples. False when there was nothing to do."""
         if row.kind == Kind.SAMPLES and row.id <= running.read_to:
             return False
         block = open_body(row, bytes(row.body))
@@ -220,7 +234,8 @@ class Online:
                 error,
             )
             self._refused.add(row.id)
-            return False
+            running.add_unpredicted(row.count)
+            return True
         running.add_predicted(block, table, row.time_max)
         return True
 

@@ -79,11 +79,16 @@ def judged(
     tags: Mapping[str, Floats],
     tag_digests: Iterable[bytes],
     missing: int,
+    unpredicted: int,
     complete: bool,
 ) -> Judged:
-    """Judge a lot on `predictions`, `tags` (name → good values), and `missing` sequence numbers."""
+    """Judge a lot on `predictions`, `tags` (name → good values), and `missing` sequence numbers.
+
+    unpredicted: spectra that are stored but that the model could not be applied to. Like those outside
+    the model they say nothing of the product, and they are not left out of the count.
+    """
     usable = predictions.usable
-    outside = int(np.count_nonzero(~usable))
+    outside = int(np.count_nonzero(~usable)) + unpredicted
     spectra = {"count": len(predictions), "root": str(Root(predictions.digest))}
     model = {"name": basis.model.code, "version": basis.model.version, "digest": basis.model.digest}
     recorded = list(tag_digests)
@@ -95,7 +100,7 @@ def judged(
     criteria = judged_criteria(
         basis,
         contents=contents(basis, predictions.value[usable]),
-        spectra=len(predictions),
+        spectra=len(predictions) + unpredicted,
         outside=outside,
         missing=missing,
         tags=tags,
@@ -111,6 +116,7 @@ def judged(
         "predictions": {"count": len(predictions), "root": predictions.hash()},
         "strategy": {"product": basis.lot.product.code, "version": basis.lot.strategy.version},
         "outside": outside,
+        "unpredicted": unpredicted,
         "missing": missing,
     }
     return Judged(state, criteria, evidence, verdict_hash(basis.lot.lot_no, state, criteria, evidence))
