@@ -156,7 +156,7 @@ class Online:
                     log.error("model %s: %s", digest, error)
 
     def step(self) -> bool:
-        """Do what there is to do; True when something was done and more may be waiting."""
+        """Do what there is to do; True when there is more than one step can take."""
         with reading(self.company):
             # the ends first: what was stored before an end is then among the blocks that are read after it
             ended = self._ended_lots()
@@ -175,7 +175,7 @@ class Online:
             return True
         for lot, at in ended:
             self._finish(lot, at)
-        return bool(rows or ended)
+        return False
 
     def _new_blocks(self, all_of_them: bool) -> list[StoredBlock]:
         """Blocks of lots that were not looked at: spectra without a prediction, samples after the last seen."""
