@@ -12,10 +12,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from edge_peers import NIR, MemorySink
+import pytest
+from asyncua import ua
+from edge_peers import NIR, T0, MemorySink
 
 from baro.edge.blocks import EventKind, GapReason
+from baro.edge.driver import Sample
 from baro.edge.drivers.opcua import OpcUaDriver, OpcUaSettings
+from baro.edge.drivers.opcua.client import BAD_OUT_OF_RANGE, BAD_TYPE_MISMATCH, _MachineTags
 from baro.edge.gateway import Gateway, GatewaySettings
 from baro.simulator.plant import Plant
 
@@ -103,6 +107,34 @@ async def test_spectra_and_samples_come_with_lot_sample_time_and_axis(tmp_path: 
     connected = next(event for event in sink.events if event.kind is EventKind.CONNECTED)
     assert "CompressionForce [kN], FillDepth [mm]" in connected.detail
     assert sink.ranges() == []
+
+
+async def test_a_tag_that_is_no_finite_number_is_never_good(tmp_path: Path) -> None:
+    """Whatever the server says of it. A bad status of its own is kept."""
+    url, sink = endpoint(), MemorySink()
+    good, sensor_failure = 0, 0x808C_0000
+    served = [(14.5, good), (math.nan, good), (-math.inf, good), (math.nan, sensor_failure)]
+    async with Plant(url, WAVELENGTHS, UNITS) as plant, gateway(tmp_path, sink, link(url)) as running:
+        await until(lambda: running.health.linked.get(TAGS))
+        for value, status in served:
+            variant = ua.Variant(value, ua.VariantType.Double)
+            data = ua.DataValue(variant, ua.StatusCode(status), SourceTimestamp=datetime.now(UTC))
+            await plant._server.write_attribute_value(plant._tags["CompressionForce"], data)
+        await until(lambda: len(sink.seqs(TAGS)) == len(served))
+    rows = [row for block in sink.blocks.values() if block.source == TAGS for row in block.batch.to_pylist()]
+    assert [row["quality"] for row in rows] == [good, BAD_OUT_OF_RANGE, BAD_OUT_OF_RANGE, sensor_failure]
+    assert repr([row["value"] for row in rows]) == "[14.5, nan, nan, nan]"
+
+
+@pytest.mark.parametrize("value", ["14.5", None, [14.5]], ids=["text", "null", "array"])
+def test_a_tag_that_is_no_number_is_never_good(value: object) -> None:
+    tags = _MachineTags(TAGS)
+    uncertain = 0x4000_0000
+    for status in (0, uncertain):
+        tags.handler("FillDepth")(T0, value, status, 0.0)
+    for sample in tags.drain():
+        assert isinstance(sample, Sample)
+        assert (sample.quality, math.isnan(sample.value)) == (BAD_TYPE_MISMATCH, True)
 
 
 async def test_what_is_no_spectrum_is_refused_and_the_rest_goes_on(tmp_path: Path) -> None:

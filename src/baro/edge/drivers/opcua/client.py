@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,9 @@ from baro.edge.errors import LinkLostError, NothingToCollectError
 
 log = logging.getLogger(__name__)
 Handler = Callable[[datetime, object, int, float], None]
+BAD = 0x8000_0000  # the severity bit of status codes (OPC 10000-4, 7.39)
+BAD_TYPE_MISMATCH = 0x8074_0000
+BAD_OUT_OF_RANGE = 0x803C_0000
 RETRY_FIRST = 0.2  # seconds before the first attempt to rebuild a link
 
 
@@ -264,7 +268,7 @@ class _MachineTags:
                 status &= ~OVERFLOW
                 out.append(SamplesLost(self.source, time, lot))
             self._said = lot
-            number = float(value) if isinstance(value, int | float) else float("nan")
+            number, status = _number(value, status)
             out.append(Sample(self.source, time, status, lot, tag, number))
         self._rows.clear()
         if self._lots:
@@ -274,6 +278,17 @@ class _MachineTags:
                 out.append(LotReport(self.source, since, lot))
             del self._lots[:-1]
         return out
+
+
+def _number(value: object, status: int) -> tuple[float, int]:
+    """A tag's value and status. What is not a finite number is NaN, and of bad status whatever the server says."""
+    if isinstance(value, int | float):
+        number, fault = float(value), BAD_OUT_OF_RANGE
+    else:
+        number, fault = math.nan, BAD_TYPE_MISMATCH
+    if math.isfinite(number):
+        return number, status
+    return math.nan, status if status & BAD else fault
 
 
 def _monitored(
