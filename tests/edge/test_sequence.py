@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from baro.edge.assembler import Assembler, Draft
 from baro.edge.blocks import GapReason
 from baro.edge.courier import deliver
-from baro.edge.driver import LinkState, Spectrum
+from baro.edge.driver import LinkState, Sample, Spectrum
 from baro.edge.spool import Spool
 
 # serve and receive · serve and lose · receive again · receive a lost one late · restart the counter · flush ·
@@ -217,3 +218,26 @@ def test_a_clock_that_moves_is_told_and_the_spectra_kept() -> None:
     assert sink.seqs() == [1, 2, 3, 4, 5, 6]
     assert sink.kinds().count("clock_jump") == 1
     assert sink.ranges() == []
+
+
+def test_of_samples_only_a_true_repetition_is_dropped_even_over_a_kill() -> None:
+    """The time alone does not tell a repetition: a correction or a new status may bear the same one."""
+    source, bad = "press-1/tags", 0x803C_0000
+    first = [(0, 0, 9.4), (0, 0, 9.4), (0, 0, 9.5), (0, bad, 9.5), (1, bad, math.nan)]
+    again = [(1, bad, math.nan), (1, 0, math.nan), (1, 0, 9.6), (2, 0, 9.6)]
+    sink = MemorySink()
+    with tempfile.TemporaryDirectory() as folder:
+        collector = Collector(Path(folder) / "spool.db", sink)
+        for part in (first, again):
+            for at, quality, value in part:
+                time = T0 + timedelta(seconds=at)
+                collector.pending.append((time, [Sample(source, time, quality, "A", "FillDepth", value)]))
+            collector.flush()
+            collector.kill()
+        while collector.spool.depth:
+            collector.deliver()
+        collector.spool.close()
+    rows = [row for block in sink.blocks.values() for row in block.batch.to_pylist()]
+    stored = [((row["time"] - T0).seconds, row["quality"], row["value"]) for row in rows]
+    assert repr(stored) == repr([first[0], *first[2:], *again[1:]])
+    assert sink.seqs(source) == list(range(1, 8))

@@ -15,7 +15,7 @@ from edge_peers import AXIS, NIR, T0
 from baro.edge.blocks import Block, Event, EventKind, Gap, GapReason, Kind, spectra_batch
 from baro.edge.errors import SpoolBrokenError, SpoolFullError
 from baro.edge.spool import Spool
-from baro.edge.state import OpenGap, SourceState
+from baro.edge.state import LastSample, OpenGap, SourceState
 
 # appends blocks without end and says each number that is durable
 APPENDER = """
@@ -53,7 +53,7 @@ def test_items_and_states_come_back_as_they_were(tmp_path: Path) -> None:
         open_gap=OpenGap(10, T0, "A", GapReason.SPOOL_FULL),
         holes=[(3, 4)],
         recent={(9, T0): None},
-        tags={"FillDepth": T0},
+        tags={"FillDepth": LastSample(T0, 0, 9.4)},
     )
     spool = Spool(path, 10**6)
     spool.append([AXIS, block(1, 3), gap, event], {NIR: state})

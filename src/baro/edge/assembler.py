@@ -25,7 +25,7 @@ from baro.edge.driver import (
     SamplesLost,
     Spectrum,
 )
-from baro.edge.state import OpenGap, Place, SourceState
+from baro.edge.state import LastSample, OpenGap, Place, SourceState
 
 Item = Axis | Block | Gap | Event
 Received = tuple[datetime, Sequence[Emission]]
@@ -255,15 +255,16 @@ class _Work:
     def _sample(self, item: Sample, received: datetime) -> None:
         source, time = item.source, item.time
         state = self._state(source)
+        sample = LastSample(time, item.quality, item.value)
         previous = state.tags.get(item.tag)
-        if time == previous:  # a new subscription begins with the value that is already known
-            return
-        self._watch(source, time, received, previous)
+        if previous is not None and sample.same(previous):
+            return  # a new subscription begins with the value that is already known
+        self._watch(source, time, received, previous and previous.time)
         seq = (state.last_seq or 0) + 1
         self._close_gap(source, state, seq, time)
         self._lot(source, state, item.lot, time)
         state.last_seq, state.last_time = seq, time
-        state.tags[item.tag] = time
+        state.tags[item.tag] = sample
         run = self._run(source, Kind.SAMPLES, state.epoch, item.lot, "", seq)
         run.add(seq, time, item.quality, item.tag, item.value)
 

@@ -7,10 +7,12 @@ any point together with them.
 from __future__ import annotations
 
 import json
+import math
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
+from typing import NamedTuple
 
 from baro.edge.blocks import GapReason
 
@@ -40,10 +42,24 @@ class OpenGap:
     reason: GapReason
 
 
+class LastSample(NamedTuple):
+    """The sample of a tag that was taken last."""
+
+    time: datetime
+    quality: int
+    value: float
+
+    def same(self, other: LastSample) -> bool:
+        """Is `other` this very sample? A value that is not a number equals another one."""
+        return self[:2] == other[:2] and (
+            self.value == other.value or (math.isnan(self.value) and math.isnan(other.value))
+        )
+
+
 @dataclass(slots=True)
 class SourceState:
     """`holes` are the disjoint, ascending intervals of the running epoch that were not received.
-    `recent` are observations seen, oldest first. `tags` holds the source time of each tag's last sample."""
+    `recent` are observations seen, oldest first. `tags` holds each tag's last sample."""
 
     epoch: int = 0
     last_seq: int | None = None
@@ -52,7 +68,7 @@ class SourceState:
     open_gap: OpenGap | None = None
     holes: list[tuple[int, int]] = field(default_factory=list)
     recent: dict[tuple[int, datetime], None] = field(default_factory=dict)
-    tags: dict[str, datetime] = field(default_factory=dict)
+    tags: dict[str, LastSample] = field(default_factory=dict)
 
     def place(self, seq: int, time: datetime) -> Place:
         """Judge an observation by its number and source time.
@@ -136,7 +152,7 @@ class SourceState:
                 "open_gap": gap and [gap.first_seq, to_us(gap.started_at), gap.lot, gap.reason],
                 "holes": self.holes,
                 "recent": [[seq, to_us(time)] for seq, time in self.recent],
-                "tags": {tag: to_us(time) for tag, time in self.tags.items()},
+                "tags": {tag: [to_us(time), quality, value] for tag, (time, quality, value) in self.tags.items()},
             },
             separators=(",", ":"),
         )
@@ -154,7 +170,9 @@ class SourceState:
             open_gap=gap and OpenGap(gap[0], from_us(gap[1]), gap[2], GapReason(gap[3])),
             holes=[(first, last) for first, last in raw["holes"]],
             recent={(seq, from_us(time)): None for seq, time in raw["recent"]},
-            tags={tag: from_us(time) for tag, time in raw["tags"].items()},
+            tags={
+                tag: LastSample(from_us(time), quality, value) for tag, (time, quality, value) in raw["tags"].items()
+            },
         )
 
 
