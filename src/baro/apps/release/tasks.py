@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from uuid import UUID
 
+from django.db import connection
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from baro.apps.ledger.services import Program, change
+from baro.apps.ledger.services import Program, change, reading
+from baro.apps.manufacturing.models import Lot
 from baro.apps.release.gathering import historian
+
+log = logging.getLogger(__name__)
+
+# a sealed block is in exactly one sealed file, so counting tells; the blocks are counted in their index
+_UNSEALED = """
+    SELECT l.lot_no FROM manufacturing_lot l
+    WHERE l.state = %s
+      AND (SELECT count(*) FROM historian_block b WHERE b.company_id = l.company_id AND b.lot = l.lot_no)
+        > (SELECT coalesce(sum(cardinality(s.blocks)), 0) FROM historian_segment s
+           WHERE s.company_id = l.company_id AND s.lot = l.lot_no)
+    ORDER BY l.lot_no
+"""
 
 
 @app.task(name="release.seal_lot", retry=RetryStrategy(max_attempts=10, exponential_wait=2))
@@ -16,3 +31,26 @@ def seal_lot(company: str, lot_no: str) -> None:
     """Write the observations of a complete lot into sealed files. Doing it twice changes nothing."""
     with change(Program("baro worker", UUID(company)), "lot complete"):
         historian(UUID(company)).seal(lot_no)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="release.seal_the_rest", queueing_lock="release.seal_the_rest")
+def seal_the_rest(timestamp: int) -> None:
+    """Seal what `seal_lot` left in complete lots: blocks that came late, and lots whose sealing was cut off.
+
+    A lot that cannot be sealed does not keep the others from it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT people_companies()")
+        companies = [company for (company,) in cursor.fetchall()]
+    for company in companies:
+        with reading(company), connection.cursor() as cursor:
+            cursor.execute(_UNSEALED, [Lot.State.COMPLETE])
+            lots = [lot_no for (lot_no,) in cursor.fetchall()]
+        for lot_no in lots:
+            try:
+                seal_lot(company=str(company), lot_no=lot_no)
+            except Exception:
+                if not connection.is_usable():
+                    raise
+                log.exception("lot %s is not sealed", lot_no)
