@@ -20,6 +20,9 @@ ADI = "http://opcfoundation.org/UA/ADI/"
 DI = "http://opcfoundation.org/UA/DI/"
 
 
+pytestmark = pytest.mark.peer
+
+
 async def server_of(folder: Path, url: str) -> tuple[Server, dict[str, Node]]:
     """A spectrometer with one channel and one stream. The library does not instantiate what a type inherits
     below a child of the same name, so the stream's parameters are added by hand, in their own types."""
