@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-HOME = Path(tempfile.mkdtemp(prefix="baro-"))
+# a short path, whatever TMPDIR says: a longer one than a socket may have would move the server's socket elsewhere
+HOME = Path(tempfile.mkdtemp(prefix="baro-", dir="/tmp"))
 os.environ["BARO_HOME"] = str(HOME)
 os.environ["BARO_DATABASE_URL"] = f"postgresql://postgres:@/baro?host={HOME / 'postgres'}"
 os.environ["DJANGO_SETTINGS_MODULE"] = "baro.settings"
