@@ -25,7 +25,7 @@ from baro.historian.findings import Finding
 from baro.historian.reading import Part, read_parts
 from baro.historian.session import Session
 
-_BAD = 0x8000_0000  # the severity bit of OPC UA's status codes
+BAD = 0x8000_0000  # the severity bit of OPC UA's status codes
 _SAMPLES = pa.schema(
     [
         ("source", pa.string()),
@@ -129,7 +129,7 @@ class Historian:
         """
         table = self.samples(lot=lot, tags=[tag])
         time, value = integers(table["time"]), table["value"].to_numpy()
-        good = (table["quality"].to_numpy() & _BAD == 0) & np.isfinite(value)
+        good = (table["quality"].to_numpy() & BAD == 0) & np.isfinite(value)
         return _extremes(time[good], value[good], max(1, points // 2))
 
     def blocks(self, lot: str | None = None, kind: Kind | None = None, source: str | None = None) -> list[BlockRow]:

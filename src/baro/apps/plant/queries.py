@@ -17,9 +17,8 @@ from django.db import connection
 from baro.apps.plant.models import Equipment, Tag
 from baro.config import config
 from baro.edge.blocks import EventKind
-from baro.historian.store import Historian
+from baro.historian.store import BAD, Historian
 
-BAD = 0x8000_0000  # the severity bit of OPC UA's status codes
 POINTS = 120
 LINK = {EventKind.CONNECTED, EventKind.DISCONNECTED}
 
