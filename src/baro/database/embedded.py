@@ -6,6 +6,7 @@ It trusts whoever can reach its socket, so it is for demo, tests and development
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
 from pathlib import Path
@@ -14,6 +15,8 @@ import psutil
 import psycopg
 
 DATABASE = "baro"
+PLAIN = re.compile(r"[\w@+:./~-]+")
+"""Paths that pass unquoted through the wheel's shell command and its URL."""
 
 
 class EmbeddedServer:
@@ -26,8 +29,14 @@ class EmbeddedServer:
         """Start the server unless it runs, make the database, and return its URL.
 
         After a crash the old server's children may hold its memory for a moment, so a refused
-        start is tried again until `patience_s` is over.
+        start is tried again until `patience_s` is over. Raises ValueError for a folder it cannot live in.
         """
+        place = self.folder.resolve()
+        if not PLAIN.fullmatch(str(place)):
+            raise ValueError(
+                f"the embedded PostgreSQL cannot live in {str(place)!r}: a space or a special character is in the"
+                " path. Set BARO_HOME to another folder, or BARO_DATABASE_URL to a server of your own."
+            )
         with warnings.catch_warnings():
             # the wheel looks for a per-user run folder at import and says so when there is none
             warnings.simplefilter("ignore")
