@@ -77,19 +77,23 @@ class Supervisor:
             self.server.stop()
 
     def memory(self) -> int:
-        """Proportional memory (PSS, bytes) of all programs, of the database and of this process."""
+        """Memory in bytes of all programs, of the database and of this process: PSS, or RSS where there is none."""
         roots = [os.getpid(), *(p.process.pid for p in self.programs if p.process and p.process.poll() is None)]
         if self.server is not None:
             roots.append(self.server.pid)
         found: dict[int, psutil.Process] = {}
         for pid in roots:
-            root = psutil.Process(pid)
-            for process in (root, *root.children(recursive=True)):
-                found[process.pid] = process
+            try:
+                root = psutil.Process(pid)
+                found |= {process.pid: process for process in (root, *root.children(recursive=True))}
+            except psutil.Error:
+                # it ended meanwhile
+                continue
         total = 0
         for process in found.values():
             try:
-                total += process.memory_full_info().pss
+                memory = process.memory_full_info()
+                total += getattr(memory, "pss", memory.rss)
             except psutil.Error:
                 continue
         return total
