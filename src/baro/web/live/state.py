@@ -13,6 +13,7 @@ from uuid import UUID
 
 import numpy as np
 from django.conf import settings
+from django.db.models import Max, QuerySet
 from django.utils import timezone, translation
 
 from baro.apps.manufacturing.models import Lot
@@ -70,6 +71,12 @@ def since(lot: Lot, cursor: int, until: int | None = None) -> dict[str, Any]:
         "spectra": _spectra(lot, blocks, tables, SPECTRA_AT_ONCE),
         "cursor": max(block.id for block in blocks),
     }
+
+
+def newest(lot: Lot) -> int:
+    """The newest block of predictions, 0 before the first."""
+    found: int | None = _predicted(lot).aggregate(newest=Max("id"))["newest"]
+    return found or 0
 
 
 def says(lot: Lot) -> dict[str, Any]:
@@ -154,8 +161,12 @@ def _decision(decided: list[Any]) -> dict[str, str] | None:
     }
 
 
+def _predicted(lot: Lot) -> QuerySet[PredictionBlock]:
+    return PredictionBlock.objects.filter(lot_no=lot.lot_no, model_digest=lot.strategy.model_digest)
+
+
 def _blocks(lot: Lot, after: int = 0, until: int | None = None) -> list[PredictionBlock]:
-    found = PredictionBlock.objects.filter(lot_no=lot.lot_no, model_digest=lot.strategy.model_digest, id__gt=after)
+    found = _predicted(lot).filter(id__gt=after)
     if until is not None:
         found = found.filter(id__lte=until)
     return list(found.order_by("source", "epoch", "first_seq"))
@@ -215,14 +226,18 @@ def _rows(
 
 
 def _shown(rows: dict[str, list[Any]]) -> dict[str, Any]:
-    """At most about `POINTS_SHOWN` rows: of the older ones, the peaks. `total` is how many there are."""
+    """Every row outside the model, and at most about `POINTS_SHOWN` of the others: their peaks.
+
+    `total` and `outside` are how many there are, shown or not.
+    """
     total = len(rows["key"])
+    usable = np.array(rows["usable"], dtype=bool)
+    inside = np.flatnonzero(usable)
     if total > POINTS_SHOWN:
-        value = np.array([np.nan if v is None else v for v in rows["value"]])
-        filled = np.where(np.isnan(value), np.nanmean(value), value)
-        kept = plant.thinned(filled, POINTS_SHOWN)
+        value = np.array([rows["value"][i] for i in inside], dtype=float)
+        kept = np.union1d(inside[plant.thinned(value, POINTS_SHOWN)], np.flatnonzero(~usable))
         rows = {name: [column[i] for i in kept] for name, column in rows.items()}
-    return rows | {"total": total}
+    return rows | {"total": total, "outside": total - len(inside)}
 
 
 def _spectra(

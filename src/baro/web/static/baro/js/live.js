@@ -10,7 +10,7 @@ const language = document.documentElement.lang;
 const byId = (id) => document.getElementById(id);
 const SPECTRA = 12, FRAME_MS = 250, LOST_MS = 10000, STALE_MS = 15000, COUNT_MS = 5000;
 
-let lot, model, rows, keys, total, spectra, says, tags, cursor, last, draw, source;
+let lot, model, rows, keys, total, outside, spectra, says, tags, cursor, last, draw, source;
 let heard = 0, lost = false, over = false, dirty = new Set();
 
 async function start() {
@@ -26,7 +26,7 @@ async function start() {
   ({ lot, model, spectra, tags, cursor, last } = state);
   says = state.words;
   rows = toRows(state.predictions);
-  total = state.predictions.total;
+  ({ total, outside } = state.predictions);
   keys = new Set(rows.map((r) => r.key));
   draw = {
     spectra: spectraChart(byId("spectra"), model), assay: assayChart(byId("assay"), lot),
@@ -67,6 +67,7 @@ function take(body) {
     if (keys.has(row.key)) continue;
     keys.add(row.key);
     total += 1;
+    if (!row.usable) outside += 1;
     rows.push({ ...row, no: total });
   }
   const seen = new Set(spectra.map((s) => s.key));
@@ -97,10 +98,9 @@ function paint() {
     draw.influence(rows);
     behind("assay", assayTable);
     behind("influence", influenceTable);
-    const out = rows.filter((r) => !r.usable).length;
     const thin = total > rows.length ? ` · ${fill(words.thinned, { k: Math.round(total / rows.length) })}` : "";
     const latest = rows[rows.length - 1];
-    byId("assay-note").textContent = fill(words.counts, { n: total.toLocaleString("en"), out }) + thin;
+    byId("assay-note").textContent = fill(words.counts, { n: total.toLocaleString("en"), out: outside.toLocaleString("en") }) + thin;
     if (lot.state === "running" && latest && !latest.usable) byId("assay-note").append(warn(`${words.tablet} ${latest.no}: ${words.not_used}`));
   }
   if (due.has("says")) showSays();
