@@ -1,11 +1,15 @@
 """What a page shows, to whom, and what it refuses."""
 
+import html
 import re
+from urllib.parse import urljoin
 
 import pytest
 from django.urls import get_resolver
 
-from baro.apps.ledger.services import reading
+from baro.apps.ledger.services import Program, reading
+from baro.apps.manufacturing.models import Lot
+from baro.apps.manufacturing.services import plan_lot
 from baro.apps.release.models import Decision
 from baro.apps.release.queries import bar, decisions, limits, lot_of, still_signed
 from tests.plant import Plant, work
@@ -126,6 +130,34 @@ def test_an_unknown_lot_is_told_in_three_parts_with_a_number(signed_in: SignIn) 
     assert client.get("/lots/X/state.json", headers={"Accept": "application/json"}).json()["code"] == "REL-0001"
 
 
+@pytest.mark.parametrize("number", ["24/017 A", "가나", "a%2Fb", "a/b", "..", "?x=1#y;z", "a\\b", "/"])
+def test_any_lot_number_of_the_equipment_has_its_pages(plant: Plant, signed_in: SignIn, number: str) -> None:
+    actor = Program("test", plant.company)
+    with reading(plant.company):
+        like = Lot.objects.select_related("product", "equipment").first()
+    plan_lot(actor, number, like.product, like.equipment, 100, "test")
+    client = signed_in("quality1", plant)
+    page = client.get("/lots", {"search": number}).content.decode()
+    address = html.unescape(re.search(rf'<a href="([^"]*)">{re.escape(html.escape(number))}</a>', page)[1])
+    assert urljoin("http://plant/lots", address) == f"http://plant{address}"  # as a browser reads it
+    assert re.search(rf'data-testid="lot-no">{re.escape(html.escape(number))}<', client.get(address).content.decode())
+    assert client.get(f"{address}/state.json").json()["lot"]["lot_no"] == number
+    for part in ("/release", "/history"):
+        assert client.get(address + part).status_code == 200
+    assert client.get("/").status_code == 200
+
+
+def test_hostile_input_is_refused_or_ignored(signed_in: SignIn) -> None:
+    client = signed_in("quality1")
+    for address in ("/lots?search=%00", "/lots?%00=x", "/lots/x%00y", "/lots/x%2500y", "/lots/x%00y/stream", "/%00"):
+        answer = client.get(address)
+        assert (answer.status_code, "WEB-0400" in answer.content.decode()) == (400, True), address
+    assert Browser().post("/sign-in", {"username": "a\0b", "password": "x"}).status_code == 400
+    for address in ("/lots?from=²", "/lots?from=٣", "/lots?from=-1", "/lots/BARO-2601B/history?before=²"):
+        assert client.get(address).status_code == 200, address
+    assert client.get("/lots/BARO-2601B/stream?after=²").status_code == 200
+
+
 def test_every_page_carries_the_policy_and_stays_out_of_caches(signed_in: SignIn) -> None:
     client = signed_in("quality1")
     for address in ("/", "/lots", "/nowhere"):
@@ -242,9 +274,25 @@ def test_the_state_of_a_lot_holds_what_the_charts_need(signed_in: SignIn) -> Non
     assert [c["key"] for c in state["words"]["criteria"]][:1] == ["assay"]
     assert (state["lot"]["low"], state["lot"]["high"]) == (95.0, 105.0)
     assert {tag["name"] for tag in state["tags"]} >= {"CompressionForce", "FillDepth"}
+    assert rows["outside"] == rows["usable"].count(False)
     planned = client.get("/lots/BARO-2601A/state.json").json()
     assert (planned["predictions"]["total"], planned["lot"]["started"]) == (0, None)
     assert client.get("/lots/BARO-2601A").status_code == client.get("/lots/BARO-2601A/release").status_code == 200
+
+
+def test_a_long_lot_is_shown_by_its_peaks_and_every_tablet_outside_the_model(
+    signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = signed_in("operator1")
+    whole = client.get("/lots/BARO-2601C/state.json").json()["predictions"]
+    monkeypatch.setattr("baro.web.live.state.POINTS_SHOWN", 10)
+    shown = client.get("/lots/BARO-2601C/state.json").json()["predictions"]
+    assert (shown["total"], shown["outside"]) == (whole["total"], whole["outside"])
+    assert shown["usable"].count(False) == whole["outside"] > 10
+    assert 0 < shown["usable"].count(True) <= 10
+    assert shown["no"] == sorted(shown["no"])
+    inside = [value for value, usable in zip(whole["value"], whole["usable"], strict=True) if usable]
+    assert {min(inside), max(inside)} <= set(shown["value"])
 
 
 def test_the_overview_names_the_current_lot_its_values_and_its_links(plant: Plant, signed_in: SignIn) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +13,7 @@ from django.utils.cache import add_never_cache_headers
 
 from baro.apps.ledger.errors import BaroError
 from baro.apps.people.roles import Permission
-from baro.web.errors import answer
+from baro.web.errors import BadRequest, answer
 
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -36,7 +37,7 @@ class WebMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+        response = answer(request, BadRequest()) if _holds_nul(request) else self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault("Referrer-Policy", "same-origin")
         if not response.has_header("Cache-Control"):
@@ -57,6 +58,13 @@ class WebMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return answer(request, exception) if isinstance(exception, BaroError) else None
+
+
+def _holds_nul(request: HttpRequest) -> bool:
+    """Does the address or the form hold the character that no text of the database can hold?"""
+    # a lot number is quoted twice in a path
+    fields = [*request.GET.lists(), *request.POST.lists()]
+    return "\0" in unquote(request.path) or any("\0" in text for name, values in fields for text in (name, *values))
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from baro.apps.release import addresses  # noqa: F401 - makes the converter `lot` known
 from baro.web import views
 from baro.web.live import views as live
 
@@ -14,8 +15,8 @@ urlpatterns = [
     path("", views.overview, name="overview"),
     path("now", views.overview_now, name="overview-now"),
     path("", include("baro.apps.people.urls")),
-    path("lots/<str:lot_no>", views.lot, name="lot"),
-    path("lots/<str:lot_no>/state.json", live.live_state, name="lot-state"),
-    path("lots/<str:lot_no>/stream", live.stream, name="lot-stream"),
+    path("lots/<lot:lot_no>", views.lot, name="lot"),
+    path("lots/<lot:lot_no>/state.json", live.live_state, name="lot-state"),
+    path("lots/<lot:lot_no>/stream", live.stream, name="lot-stream"),
     path("", include("baro.apps.release.urls")),
 ]

@@ -9,12 +9,13 @@ from baro.apps.plant.models import Equipment
 
 
 def lots(search: str = "", state: str = "") -> QuerySet[Lot]:
-    """Lots whose number or product holds `search` (spaces do not count), newest first."""
+    """Lots whose number or product holds `search` (spaces in it need not be there), newest first."""
     found = Lot.objects.select_related("product", "equipment")
     words = "".join(search.split())
     if words:
         found = found.filter(
             Q(lot_no__icontains=words)
+            | Q(lot_no__icontains=search.strip())
             | Q(product__name_ko__icontains=search.strip())
             | Q(product__name_en__icontains=search.strip())
             | Q(product__code__icontains=words)

@@ -17,6 +17,7 @@ from baro.apps.ledger.models import Action
 from baro.apps.manufacturing.models import Lot
 from baro.apps.people.roles import Permission
 from baro.apps.release import queries, services
+from baro.apps.release.addresses import whole_number
 from baro.apps.release.models import Certificate, Decision, Outcome, VerdictState
 
 PAGE = 50
@@ -26,7 +27,7 @@ PAGE = 50
 def lots(request: HttpRequest) -> HttpResponse:
     """Every lot, newest first, by search and filters."""
     asked = {name: request.GET.get(name, "").strip() for name in ("search", "state", "verdict", "decision")}
-    first = _number(request.GET.get("from"))
+    first = whole_number(request.GET.get("from"))
     found = list(queries.lots(**asked)[first : first + PAGE + 1])
     page = {
         "section": "lots",
@@ -103,7 +104,7 @@ def history(request: HttpRequest, lot_no: str) -> HttpResponse:
     lot = queries.lot_of(lot_no)
     asked = {name: request.GET.get(name, "").strip() for name in ("action", "table", "who")}
     records = queries.records(lot)
-    before = _number(request.GET.get("before")) or None
+    before = whole_number(request.GET.get("before")) or None
     entries = list(ledger.trail(records, **asked, before=before)[: PAGE + 1])
     page = {
         "section": "lots",
@@ -152,7 +153,3 @@ def _decision(lot: Lot, decision: Decision) -> dict[str, Any]:
         "holds": queries.still_signed(lot, decision),
         "certificates": queries.certificates(decision),
     }
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdigit() and len(text) < 19 else 0
