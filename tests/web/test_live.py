@@ -90,6 +90,17 @@ async def test_who_comes_back_gets_what_was_missed_and_nothing_twice(plant: Plan
             assert missed["predictions"]["key"] == first["predictions"]["key"][8:]
 
 
+async def test_a_viewer_ahead_of_everything_stops_nobody(plant: Plant, session: str) -> None:
+    await aside(lambda: make(plant, 4))
+    async with watched(plant, session, 10**17) as ahead:
+        await until(ahead, "says")
+        async with watched(plant, session) as other:
+            assert len((await until(other, "predictions"))["predictions"]["key"]) == 4
+            await aside(lambda: make(plant, 4))
+            for events in (ahead, other):
+                assert (await until(events, "predictions"))["predictions"]["key"]
+
+
 async def test_many_viewers_are_one_reader(plant: Plant, session: str) -> None:
     viewers = [watched(plant, session, language=language) for language in ("ko", "en") * 15]
     streams = [await viewer.__aenter__() for viewer in viewers]
@@ -117,7 +128,8 @@ async def test_an_open_page_holds_no_connection_to_the_database(plant: Plant, se
     path = f"/lots/{LOT}/stream"
     scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
     before = await aside(backends)
-    pages = [ApplicationCommunicator(application, scope) for _ in range(8)]
+    pages = [ApplicationCommunicator(application, scope) for _ in range(views.STREAMS)]
+    one_more = ApplicationCommunicator(application, scope)
     try:
         for page in pages:
             await page.send_input({"type": "http.request", "body": b"", "more_body": False})
@@ -126,10 +138,15 @@ async def test_an_open_page_holds_no_connection_to_the_database(plant: Plant, se
             assert (await page.receive_output(PATIENCE_S))["body"].startswith(b"retry")
         # the listener and two readers serve them all; `backends` itself is one
         assert await aside(backends) - before <= 3
+        # a session may hold no more of them
+        await one_more.send_input({"type": "http.request", "body": b"", "more_body": False})
+        assert (await one_more.receive_output(PATIENCE_S))["status"] == 429
+        assert "WEB-0429" in (await one_more.receive_output(PATIENCE_S))["body"].decode()
     finally:
         for page in pages:
             await page.send_input({"type": "http.disconnect"})
             await page.wait(PATIENCE_S)
+    assert not views._held
 
 
 def backends() -> int:

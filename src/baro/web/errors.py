@@ -38,6 +38,13 @@ class BadRequest(BaroError):
     advice = _("Go back to the page, load it again and try once more.")
 
 
+class TooManyStreams(BaroError):
+    code = "WEB-0429"
+    status = 429
+    message = _("%(most)s live pages are open in this session already, and no more can be live at a time.")
+    advice = _("Close a live page of a lot in another tab, then load this one again.")
+
+
 class ServerFault(BaroError):
     code = "WEB-0500"
     status = 500

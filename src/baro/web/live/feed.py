@@ -135,12 +135,16 @@ class Feed:
         self._listener: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def watch(self, company: UUID, lot_no: str, cursor: int) -> AsyncIterator[tuple[Viewer, int]]:
+    async def watch(self, company: UUID, lot_no: str) -> AsyncIterator[tuple[Viewer, int]]:
         """A viewer of the lot, and the block up to which it has to be told by `state.since`."""
         key = (company, lot_no)
         channel = self._channels.get(key)
         if channel is None:
-            channel = self._channels[key] = Channel(company, lot_no, cursor)
+            # what a viewer says it has is believed for this viewer only
+            newest = await read(company, lambda: state.newest(lot_of(lot_no)))
+            channel = self._channels.get(key)
+        if channel is None:
+            channel = self._channels[key] = Channel(company, lot_no, newest)
         if self._listener is None:
             self._listener = asyncio.create_task(self._listen())
         viewer = Viewer()

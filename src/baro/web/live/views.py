@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from importlib import import_module
 from uuid import UUID
 
@@ -18,11 +20,18 @@ from django.views.decorators.http import require_GET
 
 from baro.apps.people.middleware import COMPANY_KEY, CREDENTIAL_KEY, USER_KEY
 from baro.apps.people.models import User
+from baro.apps.release.addresses import whole_number
 from baro.apps.release.queries import lot_of
+from baro.web.errors import TooManyStreams
 from baro.web.live import state
 from baro.web.live.feed import Message, feed, read
 
 SESSION_CHECK_S = 10.0
+STREAMS = 8
+"""Live pages that one session may have open at a time."""
+
+# open streams by session; changed in the event loop only
+_held: Counter[str] = Counter()
 
 _Session = import_module(settings.SESSION_ENGINE).SessionStore
 
@@ -40,21 +49,40 @@ def stream(request: HttpRequest, lot_no: str) -> HttpResponse:
     """What happens to the lot from now on. `after` or Last-Event-ID: the last block the page has."""
     lot = lot_of(lot_no)
     told = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
-    cursor = int(told) if told.isdigit() and len(told) < 19 else 0
-    events = _events(lot.company_id, lot.lot_no, cursor, request.session.session_key or "", _language())
+    session_key = request.session.session_key or ""
+    if _held[session_key] >= STREAMS:
+        raise TooManyStreams(most=STREAMS)
+    events = _events(lot.company_id, lot.lot_no, whole_number(told), session_key, _language())
     return StreamingHttpResponse(
-        events,
+        _placed(session_key, events),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(company: UUID, lot_no: str, cursor: int, session_key: str, language: str) -> AsyncIterator[bytes]:
+async def _placed(session_key: str, events: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """`events` while the session has a place for them: of pages opened at the same moment, some find none."""
+    if _held[session_key] >= STREAMS:
+        return
+    _held[session_key] += 1
+    try:
+        async with aclosing(events):
+            async for event in events:
+                yield event
+    finally:
+        _held[session_key] -= 1
+        if not _held[session_key]:
+            del _held[session_key]
+
+
+async def _events(
+    company: UUID, lot_no: str, cursor: int, session_key: str, language: str
+) -> AsyncGenerator[bytes, None]:
     """Messages as server-sent events until the page leaves or its session ends."""
     # a page may stay open all day: the connection its request came by is not kept for it
     await sync_to_async(connections.close_all)()
     checked_at = time.monotonic()
-    async with feed().watch(company, lot_no, cursor) as (viewer, known):
+    async with feed().watch(company, lot_no) as (viewer, known):
         yield b"retry: 2000\n\n"
         if cursor < known:
             missed = await read(company, lambda: state.since(lot_of(lot_no), cursor, known))
