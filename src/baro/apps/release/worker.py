@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from uuid import UUID
 
 import psycopg
-from django.db import OperationalError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 from procrastinate.contrib.django import app as tasks
 
 from baro.apps.release.online import Online
@@ -22,7 +23,7 @@ RETRY_S = 0.5
 
 
 def run(url: str, stop: threading.Event) -> None:
-    """Work until `stop` is set. A database that is gone is waited for."""
+    """Work until `stop` is set. A database that is gone, or not yet set up, is waited for."""
     queue = threading.Thread(target=_run_tasks, args=(stop,), name="tasks", daemon=True)
     queue.start()
     while not stop.is_set():
@@ -31,25 +32,42 @@ def run(url: str, stop: threading.Event) -> None:
                 for channel in CHANNELS:
                     listener.execute(f"LISTEN {channel}")
                 _follow(listener, stop)
-        except (psycopg.Error, OperationalError) as error:
-            log.warning("the database is not reachable, trying again: %s", error)
+        except (psycopg.Error, Error) as error:
+            log.warning("the database is not ready, trying again: %s", error)
+            connection.close()
+            stop.wait(RETRY_S)
+        except Exception:
+            log.exception("unexpected, beginning anew")
             connection.close()
             stop.wait(RETRY_S)
     queue.join(timeout=10)
 
 
 def _follow(listener: psycopg.Connection, stop: threading.Event) -> None:
-    companies: dict[UUID, Online] = {}
+    """Work for every company until `stop` is set. What goes wrong in one of them stops none of the others: it
+    is begun anew a little later. Raises when the database is gone."""
+    working: dict[UUID, Online] = {}
+    resting: dict[UUID, float] = {}
     while not stop.is_set():
         with connection.cursor() as cursor:
             cursor.execute("SELECT people_companies()")
-            for (company,) in cursor.fetchall():
-                if company not in companies:
-                    companies[company] = Online(company)
-                    companies[company].prepare()
-        for online in companies.values():
-            while online.step() and not stop.is_set():
-                pass
+            companies = [company for (company,) in cursor.fetchall()]
+        for company in companies:
+            if time.monotonic() < resting.get(company, 0.0):
+                continue
+            try:
+                if company not in working:
+                    online = Online(company)
+                    online.prepare()
+                    working[company] = online
+                while working[company].step() and not stop.is_set():
+                    pass
+            except Exception:
+                if not connection.is_usable():
+                    raise
+                log.exception("company %s: the work is begun anew", company)
+                working.pop(company, None)
+                resting[company] = time.monotonic() + RETRY_S
         # whatever came while we worked is one reason to look again, not many
         for _ in listener.notifies(timeout=IDLE_S, stop_after=1):
             pass
