@@ -71,21 +71,22 @@ class Plant:
         )
         self._store(Block(SPECTRA_SOURCE, Kind.SPECTRA, 0, lot_no, (axis or AXIS).digest, batch))
 
-    def store_samples(self, lot_no: str, count: int) -> None:
+    def store_samples(self, lot_no: str, count: int, value: float | None = None, quality: int = 0) -> None:
         now = datetime.now(UTC)
         rows = [
-            (now + timedelta(milliseconds=100 * k), name, (low + high) / 2)
+            (now + timedelta(milliseconds=100 * k), name, (low + high) / 2 if value is None else value)
             for k in range(count)
             for name, _, _, _, low, high, _ in TAGS
         ]
         first = self._take(TAGS_SOURCE, len(rows))
         times, names, values = zip(*rows, strict=True)
-        batch = samples_batch(range(first, first + len(rows)), times, [0] * len(rows), names, values)
+        batch = samples_batch(range(first, first + len(rows)), times, [quality] * len(rows), names, values)
         self._store(Block(TAGS_SOURCE, Kind.SAMPLES, 0, lot_no, "", batch))
 
     def final_verdict(self, lot_no: str) -> Verdict:
         with reading(self.company):
-            return Verdict.objects.select_related("lot").get(lot__lot_no=lot_no, final=True)
+            finals = Verdict.objects.select_related("lot").filter(lot__lot_no=lot_no, final=True)
+            return finals.latest("recorded_at")
 
     def finished(self, letter: str) -> Verdict:
         """A demo lot collected, predicted, judged."""

@@ -171,6 +171,8 @@ def verify_batch(
         sys.exit(2)
     for difference in report.differences:
         console.print(f"DIFFERENT  {difference}", markup=False, soft_wrap=True)
+    for note in report.notes:
+        console.print(f"NOTE  {note}", markup=False, soft_wrap=True)
     console.print(
         f"{report.lot_no}: {'equal' if report.equal else 'NOT EQUAL'}; {report.spectra} spectra,"
         f" {report.samples} samples, verdict {report.state or '?'}",

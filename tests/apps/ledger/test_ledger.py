@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, models, transaction
 
-from baro.apps.ledger.apps import guarded_tables
+from baro.apps.ledger.apps import guarded_tables, library_tables
 from baro.apps.ledger.errors import NotPermitted, ReasonMissing
 from baro.apps.ledger.models import AuditEntry, Entry, Record
 from baro.apps.ledger.services import Program, canonical_json, change, content_hash, reading
@@ -17,7 +17,9 @@ from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
 from baro.apps.plant.models import Tag
 from baro.apps.quality.models import Product
+from baro.database import guards
 from baro.database.context import Context
+from baro.database.roles import Role, conninfo
 from tests.plant import Plant
 
 
@@ -37,7 +39,7 @@ def test_every_table_of_ours_is_guarded_by_the_database(database: str) -> None:
         grants = set(
             raw.execute(
                 "SELECT table_name, grantee, privilege_type FROM information_schema.role_table_grants"
-                " WHERE grantee IN ('baro_app', 'baro_reader', 'PUBLIC')"
+                " WHERE table_schema = 'public' AND grantee IN ('baro_app', 'baro_reader', 'PUBLIC')"
             )
         )
     for table, guard in ours.items():
@@ -49,7 +51,61 @@ def test_every_table_of_ours_is_guarded_by_the_database(database: str) -> None:
         assert not {(table, "baro_app", verb) for verb in ("DELETE", "TRUNCATE")} & grants
         assert not {(table, "PUBLIC", verb) for verb in ("SELECT", "INSERT", "UPDATE", "DELETE")} & grants
         assert ((table, "baro_app", "UPDATE") in grants) is (guard.writable and not guard.append_only)
-        assert {verb for t, who, verb in grants if t == table and who == "baro_reader"} == {"SELECT"}
+        whole = set() if guard.hidden else {"SELECT"}
+        assert {verb for t, who, verb in grants if t == table and who == "baro_reader"} == whole
+    others = {table for table, who, _ in grants if who in ("baro_app", "PUBLIC")} - set(ours) - {"historian_gap_now"}
+    assert others == set(library_tables())
+    assert {"django_session", "procrastinate_jobs"} <= others
+    assert "django_migrations" not in others
+
+
+def test_a_table_that_nobody_named_stays_closed(database: str) -> None:
+    with psycopg.connect(database) as raw:
+        raw.execute("SET ROLE baro_owner")
+        raw.execute("CREATE TABLE unnamed (id bigserial)")
+        guards.apply(raw, guarded_tables(), library_tables())
+        rights = "SELECT has_table_privilege(%(who)s, 'unnamed', 'SELECT, INSERT, UPDATE, DELETE')"
+        rights += ", has_sequence_privilege(%(who)s, 'unnamed_id_seq', 'USAGE, SELECT, UPDATE')"
+        for who in ("baro_app", "baro_reader"):
+            assert raw.execute(rights, {"who": who}).fetchone() == (False, False)
+        # a gap in the numbers of the trail would look like an entry that was taken away
+        query = "SELECT has_sequence_privilege('baro_app', 'ledger_auditentry_id_seq', 'USAGE, UPDATE')"
+        assert raw.execute(query).fetchone() == (False,)
+        raw.rollback()
+
+
+def test_no_entry_of_the_trail_can_be_forged_from_a_table_of_ones_own(database: str) -> None:
+    with psycopg.connect(conninfo(database, Role.APP)) as app:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="temporary"), app.transaction():
+            app.execute("CREATE TEMP TABLE quality_product (id int)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), app.transaction():
+            app.execute("CREATE TABLE own (id int)")
+    trigger = (
+        "CREATE TRIGGER forge AFTER INSERT ON pg_temp.quality_product REFERENCING NEW TABLE AS new_rows"
+        " FOR EACH STATEMENT EXECUTE FUNCTION baro_audit('company_id')"
+    )
+    with psycopg.connect(database) as raw:  # as if it could make temporary tables
+        raw.execute("CREATE TEMP TABLE quality_product (id uuid, company_id uuid)")
+        raw.execute("ALTER TABLE pg_temp.quality_product OWNER TO baro_app")
+        raw.execute("SET ROLE baro_app")
+        Context(uuid.uuid4(), actor="x", reason="y").apply(raw)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="baro_audit"), raw.transaction():
+            raw.execute(trigger)
+        raw.execute("RESET ROLE")
+        raw.execute(trigger)
+        raw.execute("SET ROLE baro_app")
+        with pytest.raises(psycopg.DatabaseError, match="no table of the trail"), raw.transaction():
+            raw.execute("INSERT INTO pg_temp.quality_product VALUES (gen_random_uuid(), gen_random_uuid())")
+        raw.rollback()
+
+
+def test_a_reader_sees_people_but_no_password(plant: Plant, database: str) -> None:
+    with psycopg.connect(conninfo(database, Role.READER)) as reader:
+        Context(plant.company).apply(reader)
+        assert len(reader.execute("SELECT id, username, role FROM people_user").fetchall()) == 6
+        for query in ("SELECT password FROM people_user", "SELECT * FROM people_user"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), reader.transaction():
+                reader.execute(query)
 
 
 def test_records_and_entries_are_audited(database: str) -> None:
@@ -132,6 +188,14 @@ def test_the_context_of_an_inner_service_does_not_leak(plant: Plant) -> None:
         Tag.objects.filter(name="FillDepth").update(decimals=5)
     assert [e.actor for e in trail(plant, reason="outer reason")] == ["outer"]
     assert [e.actor for e in trail(plant, reason="inner reason")] == ["inner"]
+
+
+def test_reading_leaves_the_context_as_it_was(plant: Plant) -> None:
+    with change(Program("outer", plant.company), "read in between"):
+        with reading(uuid.uuid4()):
+            assert not Tag.objects.exists()
+        Tag.objects.filter(name="FillDepth").update(decimals=4)
+    assert [e.actor for e in trail(plant, reason="read in between")] == ["outer"]
 
 
 def test_a_password_is_never_in_the_trail(plant: Plant) -> None:

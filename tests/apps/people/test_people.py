@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from django.db import connection
 
 from baro.apps.ledger.errors import Locked, NotPermitted, WrongPassword
 from baro.apps.ledger.services import Program, change, reading
@@ -34,6 +38,23 @@ def test_five_wrong_passwords_lock_the_account_and_a_right_one_does_not_open_it(
     with pytest.raises(Locked):
         sign_in(name, plant.password, None)
     assert attempts(plant)[-1] == "locked"
+
+
+def test_attempts_at_the_same_time_are_counted_one_after_the_other(plant: Plant) -> None:
+    name = f"{plant.code}-quality1"
+
+    def attempt(_: int) -> str:
+        try:
+            return "wrong" if sign_in(name, "guess", None) is None else "in"
+        except Locked:
+            return "locked"
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = Counter(pool.map(attempt, range(12)))
+    assert answers == {"wrong": 5, "locked": 7}
+    assert Counter(attempts(plant)) == {"wrong_password": 5, "locked": 7}
 
 
 def test_a_right_password_in_between_starts_the_count_again(plant: Plant) -> None:

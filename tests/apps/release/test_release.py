@@ -8,16 +8,18 @@ from django.db import connection, transaction
 
 from baro.apps.ledger.errors import Locked, NotPermitted, ReasonMissing, RecordChanged, WrongPassword
 from baro.apps.ledger.models import AuditEntry, Signature
-from baro.apps.ledger.services import Program, change, content_hash, reading
+from baro.apps.ledger.services import Program, change, reading, signature_holds
 from baro.apps.manufacturing.models import Lot
 from baro.apps.people.models import SignIn
+from baro.apps.quality.models import ReleaseCriterion
 from baro.apps.release import errors
 from baro.apps.release.gathering import historian
 from baro.apps.release.models import Certificate, CriterionState, Decision, Standing, Verdict, VerdictState
 from baro.apps.release.services import decide, signed_content
 from baro.apps.release.verdicts import verdict_hash
-from baro.demo.seed import SPECTRA_SOURCE
-from baro.edge.blocks import Axis, Gap, GapReason, utc_now
+from baro.apps.release.verification import verify_batch
+from baro.demo.seed import SPECTRA_SOURCE, TAGS_SOURCE
+from baro.edge.blocks import Axis, Event, EventKind, Gap, GapReason, utc_now
 from tests.plant import AXIS, LOTS, Plant, work
 
 
@@ -120,6 +122,103 @@ def test_spectra_on_another_axis_are_kept_but_not_predicted(plant: Plant) -> Non
     assert verdict.evidence["spectra"]["count"] == 100
 
 
+def final_count(plant: Plant) -> int:
+    with reading(plant.company):
+        return Verdict.objects.filter(final=True).count()
+
+
+def test_what_comes_late_is_judged_before_anyone_can_decide(plant: Plant) -> None:
+    """Low-dose tablets after the final verdict: no release on the old one, and a new verdict follows."""
+    verdict = plant.finished("A")
+    assert verdict.state == VerdictState.ELIGIBLE
+    plant.store_spectra(verdict.lot.lot_no, tuple(t for t in LOTS["B"].tablets if t.fault))
+    refused(plant, errors.LateData, "quality1", plant.password, "A")
+    work(plant.online())
+    assert final_count(plant) == 2
+    newest = plant.final_verdict(verdict.lot.lot_no)
+    assert newest.state == VerdictState.FAILED
+    refused(plant, errors.OutcomeNotAllowed, "quality1", plant.password, "A")
+    work(plant.online())
+    assert final_count(plant) == 2, "nothing new, no new verdict"
+
+
+def test_a_gap_of_unknown_extent_is_never_let_pass(plant: Plant) -> None:
+    lot = LOTS["A"]
+    plant.collect("A", end=False)
+    plant.sink.write_gap(Gap(SPECTRA_SOURCE, 0, 121, None, lot.number, utc_now(), None, GapReason.CONNECTION_LOST))
+    plant.collect("A", tablets=0)
+    work(plant.online())
+    verdict = plant.final_verdict(lot.number)
+    assert verdict.state == VerdictState.NEEDS_REVIEW
+    assert criteria(verdict)["completeness"]["facts"]["unknown_gaps"] == 1
+
+
+@pytest.mark.parametrize(("value", "quality"), [(14.5, 0x80000000), (float("nan"), 0), (float("inf"), 0)])
+def test_process_values_that_are_not_good_were_not_inside_the_range(plant: Plant, value: float, quality: int) -> None:
+    lot_no = LOTS["A"].number
+    plant.collect("A", end=False)
+    plant.store_samples(lot_no, 100, value=value, quality=quality)
+    plant.collect("A", tablets=0)
+    work(plant.online())
+    found = criteria(plant.final_verdict(lot_no))["compression-force"]
+    assert (found["state"], found["needs"]) == (CriterionState.NEEDS_REVIEW, "not_heard")
+    assert found["facts"]["bad"] == 100
+
+
+def test_criteria_that_nobody_approved_make_no_lot_eligible(plant: Plant) -> None:
+    """Even the application's own role cannot widen an approved strategy unseen."""
+    with change(Program("intruder", plant.company), "wider"):
+        ReleaseCriterion.objects.filter(key="assay").update(parameters={"low": 50, "high": 150, "minimum": 10})
+    verdict = plant.finished("A")
+    assert verdict.state == VerdictState.NEEDS_REVIEW
+    assert not verify_batch(plant.company, verdict.lot.lot_no).equal
+
+
+def test_criteria_changed_between_verdict_and_decision_stop_the_release(plant: Plant) -> None:
+    plant.finished("A")
+    with change(Program("intruder", plant.company), "wider"):
+        ReleaseCriterion.objects.filter(key="assay").update(method="another")
+    refused(plant, errors.NotApproved, "quality1", plant.password, "A")
+
+
+def test_a_lot_planned_after_its_first_tablets_is_predicted_whole(plant: Plant) -> None:
+    lot = LOTS["A"]
+    with change(Program("tester", plant.company), "not planned yet"):
+        Lot.objects.filter(lot_no=lot.number).update(lot_no="LATER")
+    plant.collect("A", tablets=40, end=False)
+    online = plant.online()
+    work(online)
+    with change(Program("tester", plant.company), "planned now"):
+        Lot.objects.filter(lot_no="LATER").update(lot_no=lot.number)
+    for i in (40, 80):
+        plant.store_spectra(lot.number, lot.tablets[i : i + 40])
+    plant.collect("A", tablets=0)
+    work(online)
+    verdict = plant.final_verdict(lot.number)
+    assert (verdict.state, verdict.evidence["unpredicted"]) == (VerdictState.ELIGIBLE, 0)
+
+
+def test_the_end_of_a_lot_at_the_press_alone_is_not_its_end(plant: Plant) -> None:
+    lot_no = plant.collect("A", tablets=0, end=False)
+    plant.sink.write_event(Event(TAGS_SOURCE, EventKind.LOT_ENDED, utc_now(), lot_no))
+    work(plant.online())
+    with reading(plant.company):
+        assert not Verdict.objects.filter(final=True).exists()
+
+
+def test_a_damaged_block_stops_neither_the_worker_nor_the_lot(plant: Plant, database: str) -> None:
+    lot_no = plant.collect("A")
+    with psycopg.connect(database) as owner:
+        owner.execute(
+            "UPDATE historian_block SET body = substring(body FROM 1 FOR 100) WHERE id ="
+            " (SELECT min(id) FROM historian_block WHERE company_id = %s AND kind = 'spectra')",
+            [plant.company],
+        )
+    work(plant.online())
+    verdict = plant.final_verdict(lot_no)
+    assert (verdict.state, verdict.evidence["unpredicted"]) == (VerdictState.NEEDS_REVIEW, 40)
+
+
 def test_a_lot_nobody_planned_is_kept_but_not_judged(plant: Plant) -> None:
     plant.collect("A", tablets=0, end=False)
     plant.store_spectra("STRAY-1", LOTS["A"].tablets[:10])
@@ -141,7 +240,8 @@ def test_the_head_of_quality_releases_with_password_meaning_and_reason(plant: Pl
         assert entries[0].actor.startswith("품질부서 책임자 1")
         assert set(Certificate.objects.values_list("language", flat=True)) == {"ko", "en"}
     assert signature.meaning == "release"
-    assert signature.content_hash == content_hash(signed_content(verdict.lot, verdict, "released", "all met"))
+    assert signature_holds(signature, signed_content(verdict.lot, verdict, "released", "all met"))
+    assert not signature_holds(signature, signed_content(verdict.lot, verdict, "rejected", "all met"))
 
 
 def refused(plant: Plant, error: type[Exception], name: str, password: str, letter: str, **changed: str) -> None:

@@ -6,15 +6,21 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date
 
 import psycopg
 import pytest
+from django.db import connection
 
-from baro.apps.ledger.services import reading
+from baro.apps.ledger.services import Program, change, reading
+from baro.apps.plant.models import Instrument
 from baro.apps.release.services import decide
 from baro.apps.release.tasks import seal_lot
 from baro.apps.release.verification import verify_batch
+from baro.config import config
+from baro.database.roles import Role, conninfo
 from baro.edge.blocks import batch_from_bytes
+from baro.historian.store import Historian
 from tests.plant import LOTS, Plant
 
 
@@ -103,6 +109,16 @@ TAMPERINGS = {
         "UPDATE release_decision SET reason = 'another reason'",
         "signed content",
     ),
+    "a signer's name": ("UPDATE ledger_signature SET signer_name = 'somebody'", "signed content"),
+    "a signature's time": ("UPDATE ledger_signature SET signed_at = now()", "signed content"),
+    "an approved limit": (
+        "UPDATE quality_releasecriterion SET parameters = parameters || '{\"high\": 150}' WHERE key = 'assay'",
+        "approved content",
+    ),
+    "a certificate and its digest": (
+        "UPDATE release_certificate SET pdf = 'forged', sha256 = encode(sha256('forged'), 'hex')",
+        "certificate says something else",
+    ),
     "a certificate": ("UPDATE release_certificate SET pdf = pdf || '\\x20'::bytea", "certificate"),
     "the model's arrays": (
         "UPDATE pat_calibrationmodel SET arrays = set_byte(arrays, 5000, get_byte(arrays, 5000) # 1)",
@@ -131,16 +147,18 @@ def test_what_the_owner_of_the_database_changed_is_named(released: Plant, databa
     assert words.replace("LOT", LOT) in "\n".join(map(str, report.differences))
 
 
-def test_sealing_and_dropping_hot_blocks_changes_no_answer(released: Plant) -> None:
-    from django.db import connection
+def test_a_later_recalibration_changes_no_verdict(released: Plant) -> None:
+    with change(Program("tester", released.company), "recalibrated"):
+        Instrument.objects.update(calibrated_until=date(2030, 1, 1))
+    report = verify_batch(released.company, LOT)
+    assert report.equal
+    assert any("master data" in note for note in report.notes)
 
-    from baro.apps.ledger.services import Program, change
-    from baro.apps.release.gathering import historian
 
+def test_sealing_and_dropping_hot_blocks_changes_no_answer(released: Plant, database: str) -> None:
     before = verify_batch(released.company, LOT)
     seal_lot(company=str(released.company), lot_no=LOT)
-    with change(Program("retention", released.company), "hot period over"):
-        store = historian(released.company)
+    with Historian(conninfo(database, Role.OWNER), released.company, config().data_dir) as store:
         assert sum(store.drop_hot(segment) for segment in store.segments(LOT)) > 0
     after = verify_batch(released.company, LOT)
     assert after.differences == []

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -65,22 +65,14 @@ def change(actor: Actor, reason: str, permission: str = "") -> Iterator[None]:
         raise actor.why_not(permission)
     if not reason.strip():
         raise errors.ReasonMissing
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            before = _context(cursor)
-            Context(actor.company_id, actor.id, actor.display_name, reason.strip()).apply(cursor)
+    with _within(Context(actor.company_id, actor.id, actor.display_name, reason.strip())):
         yield
-        with connection.cursor() as cursor:
-            # a service inside a longer transaction leaves its context as it found it
-            before.apply(cursor)
 
 
 @contextmanager
 def reading(company: UUID | None) -> Iterator[None]:
     """One transaction that sees the rows of `company` and changes nothing."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            Context(company).apply(cursor)
+    with _within(Context(company)):
         yield
 
 
@@ -97,12 +89,12 @@ def sign(
 ) -> Signature:
     """Sign `content` of a record; call inside `change`. The signer proves their identity with the password.
 
-    Raises WrongPassword. The signature holds the SHA-256 of the content's canonical JSON, so it stands
-    for that content only.
+    Raises WrongPassword. The signature holds a SHA-256 over the content and over who signs, when and
+    what for, so it stands for exactly that.
     """
     if not signer.check_password(password):
         raise errors.WrongPassword
-    return Signature.objects.create(
+    signature = Signature(
         company_id=signer.company_id,
         signer_id=signer.id,
         signer_name=signer.display_name,
@@ -111,9 +103,29 @@ def sign(
         reason=reason.strip(),
         record_type=record_type,
         record_id=record_id,
-        content_hash=content_hash(content),
         signed_at=at or timezone.now(),
     )
+    signature.content_hash = _signed_hash(signature, content)
+    signature.save(force_insert=True)
+    return signature
+
+
+def signature_holds(signature: Signature, content: Mapping[str, Any]) -> bool:
+    """Does `signature`, by this person at this time with this meaning, stand for `content`?"""
+    return _signed_hash(signature, content) == signature.content_hash
+
+
+def _signed_hash(signature: Signature, content: Mapping[str, Any]) -> str:
+    """What is signed: the content, and who signed it, as what, when, with which meaning and why."""
+    signed = {
+        "content": content,
+        "record": [signature.record_type, str(signature.record_id)],
+        "signer": [str(signature.signer_id), signature.signer_name, str(signature.signer_role)],
+        "meaning": str(signature.meaning),
+        "reason": signature.reason,
+        "signed_at": signature.signed_at.astimezone(UTC).isoformat(timespec="microseconds"),
+    }
+    return content_hash(signed)
 
 
 def content_hash(content: Mapping[str, Any]) -> str:
@@ -126,6 +138,18 @@ def canonical_json(content: Any) -> bytes:
     return json.dumps(
         content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str
     ).encode()
+
+
+@contextmanager
+def _within(context: Context) -> Iterator[None]:
+    """One transaction under `context`; inside a longer transaction its context is left as it was found."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            before = _context(cursor)
+            context.apply(cursor)
+        yield
+        with connection.cursor() as cursor:
+            before.apply(cursor)
 
 
 def _context(cursor: Any) -> Context:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from baro.apps.ledger.models import Meaning
-from baro.apps.ledger.services import Actor, change, sign
+from baro.apps.ledger.services import Actor, change, sign, signature_holds
 from baro.apps.pat.models import CalibrationModel, PredictionBlock
 from baro.apps.pat.predictions import PredictionTable
 from baro.apps.people.models import User
@@ -53,12 +54,26 @@ def approve_model(user: User, password: str, model: CalibrationModel, reason: st
             password,
             record_type="pat.CalibrationModel",
             record_id=model.id,
-            content={"code": model.code, "version": model.version, "digest": model.digest},
+            content=model_content(model),
             meaning=Meaning.APPROVAL,
             reason=reason,
         )
         model.status = CalibrationModel.Status.APPROVED
         model.save(update_fields=["approval", "status"])
+
+
+def model_content(model: CalibrationModel) -> dict[str, Any]:
+    """What an approval of a model stands for."""
+    return {"code": model.code, "version": model.version, "digest": model.digest}
+
+
+def model_is_approved(model: CalibrationModel) -> bool:
+    """Is the model in force, and the one that the head of quality signed?"""
+    return (
+        model.status == CalibrationModel.Status.APPROVED
+        and model.approval is not None
+        and signature_holds(model.approval, model_content(model))
+    )
 
 
 def operator_for(digest: str) -> OnlineOperator:

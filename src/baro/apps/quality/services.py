@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from baro.apps.ledger.models import Meaning
-from baro.apps.ledger.services import Actor, change, sign
+from baro.apps.ledger.services import Actor, change, sign, signature_holds
 from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
 from baro.apps.quality.models import ControlStrategy, CriterionKind, Product, ReleaseCriterion
@@ -65,6 +65,15 @@ def approve_strategy(user: User, password: str, strategy: ControlStrategy, reaso
         )
         strategy.status = ControlStrategy.Status.APPROVED
         strategy.save(update_fields=["approval", "status"])
+
+
+def strategy_is_approved(strategy: ControlStrategy) -> bool:
+    """Does the strategy say, criterion by criterion, what the head of quality signed?
+
+    A strategy that a newer one superseded stays good for the lots that were planned under it.
+    """
+    approval = strategy.approval
+    return approval is not None and signature_holds(approval, strategy_content(strategy))
 
 
 def strategy_content(strategy: ControlStrategy) -> dict[str, Any]:

@@ -29,6 +29,20 @@ class OutcomeNotAllowed(BaroError):
     )
 
 
+class LateData(BaroError):
+    code = "REL-0005"
+    status = 409
+    message = _("Observations of lot %(lot)s came after its verdict, so nothing was signed.")
+    advice = _("Wait a moment until the lot has been judged again, then read the new verdict.")
+
+
+class NotApproved(BaroError):
+    code = "REL-0006"
+    status = 409
+    message = _("The control strategy or the model of lot %(lot)s is not the one that was approved.")
+    advice = _("Let the control strategy and the model be approved again, or put the lot on hold.")
+
+
 class AlreadyDecided(BaroError):
     code = "REL-0004"
     status = 409

@@ -21,19 +21,34 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """What was not observed of a lot.
+
+    spectra: how many are known to be missing. unknown: gaps of which nobody can say how many spectra they
+    hold. silence: share (0 to 1) of the lot's duration in which its process values were not heard.
+    """
+
+    spectra: int = 0
+    unknown: int = 0
+    silence: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What is known of a lot.
 
     contents: (n,) % of label, of the usable spectra only, in order. spectra: how many were served and
-    kept. outside: of them, those whose value must not be used. missing: sequence numbers inside gaps.
-    tags: tag name → values (m,) of good quality. instruments: code → calibrated until.
+    kept. outside: of them, those whose value must not be used. gaps: what is missing of its observations.
+    tags: tag name → values (m,) of good quality. bad: tag name → how many values were not good.
+    instruments: code → calibrated until.
     """
 
     contents: Floats
     spectra: int
     outside: int
-    missing: int
+    gaps: Missing
     tags: Mapping[str, Floats]
+    bad: Mapping[str, int]
     instruments: Mapping[str, date]
     started_on: date
     complete: bool
@@ -160,21 +175,25 @@ def _model_space(limits: Mapping[str, Any], observed: Observed) -> Judgement:
 
 
 def _completeness(limits: Mapping[str, Any], observed: Observed) -> Judgement:
-    served = observed.spectra + observed.missing
+    """The share of the spectra that were kept. A gap of unknown extent may hold any number of them."""
+    gaps = observed.gaps
+    served = observed.spectra + gaps.spectra
     share = 100.0 * observed.spectra / served if served else None
     low = float(limits["low"])
     frame: dict[str, Any] = {"value": share, "unit": "%", "low": low, "n": observed.spectra}
-    facts: dict[str, float | int | str] = {"missing": observed.missing}
+    facts: dict[str, float | int | str] = {"missing": gaps.spectra, "unknown_gaps": gaps.unknown}
     if observed.spectra < int(limits["minimum"]):
         return _open(observed, "too_few", facts=facts, **frame)
-    if share is None or share < low:
+    if share is None or share < low or gaps.unknown:
         return Judgement(CriterionState.NEEDS_REVIEW, facts=facts, needs="gaps", **frame)
     return Judgement(CriterionState.MET, facts=facts, **frame)
 
 
 def _process_parameter(limits: Mapping[str, Any], observed: Observed) -> Judgement:
-    """The share of the time a tag was inside its proven acceptable range. Out of it is a deviation,
+    """The share of the lot in which a tag was seen inside its proven acceptable range. A value of bad quality
+    was not seen inside it, nor was anything while the source was silent. Out of the range is a deviation,
     which a person assesses; it does not by itself make the product bad."""
+    bad = observed.bad.get(limits["tag"], 0)
     values = observed.tags.get(limits["tag"], np.empty(0))
     least = float(limits["minimum_share"])
     frame: dict[str, Any] = {
@@ -186,7 +205,7 @@ def _process_parameter(limits: Mapping[str, Any], observed: Observed) -> Judgeme
     if len(values) < int(limits["minimum"]):
         return _open(observed, "too_few", **frame)
     inside = np.count_nonzero((values >= limits["low"]) & (values <= limits["high"]))
-    share = 100.0 * float(inside) / len(values)
+    share = 100.0 * float(inside) / (len(values) + bad) * (1.0 - observed.gaps.silence)
     good = share >= least
     return Judgement(
         CriterionState.MET if good else CriterionState.NEEDS_REVIEW,
@@ -196,8 +215,9 @@ def _process_parameter(limits: Mapping[str, Any], observed: Observed) -> Judgeme
             "minimum_share": least,
             "min": float(values.min()),
             "max": float(values.max()),
+            "bad": bad,
         },
-        needs=None if good else "out_of_range",
+        needs=None if good else "out_of_range" if 100.0 * inside < least * len(values) else "not_heard",
         **frame,
     )
 

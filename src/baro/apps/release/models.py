@@ -29,7 +29,8 @@ class Verdict(Entry):
 
     `criteria` lists every criterion with state, result, limits and the digests of its evidence;
     `content_hash` is the SHA-256 of its canonical JSON together with state and lot. The last
-    verdict of a complete lot is `final`: the one a person decides on and `baro verify` recomputes.
+    verdict of a complete lot is `final`: the one a person decides on and `baro verify` recomputes. When
+    something of a lot comes late, a further final verdict follows, and the newest one counts.
     """
 
     lot = models.ForeignKey(Lot, on_delete=models.PROTECT, related_name="verdicts")
@@ -42,9 +43,6 @@ class Verdict(Entry):
 
     class Meta:
         ordering = ["recorded_at"]
-        constraints = [
-            models.UniqueConstraint(fields=["lot"], condition=models.Q(final=True), name="release_verdict_one_final")
-        ]
 
     def __str__(self) -> str:
         return f"{self.lot} {self.state}"
@@ -99,6 +97,7 @@ class Certificate(Entry):
     decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="certificates")
     number = models.CharField(_("certificate number"), max_length=100)
     language = models.CharField(_("language"), max_length=2)
+    version = models.CharField(_("version of Baro"), max_length=30)
     pdf = models.BinaryField()
     sha256 = models.CharField(max_length=64)
 

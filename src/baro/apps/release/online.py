@@ -16,7 +16,7 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, Manager, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from baro.apps.ledger.services import Program, change, reading
@@ -25,13 +25,15 @@ from baro.apps.manufacturing.services import complete_lot, start_lot
 from baro.apps.pat.models import CalibrationModel, PredictionBlock
 from baro.apps.pat.predictions import PredictionTable, joined, predict
 from baro.apps.pat.services import operator_for, store_predictions
-from baro.apps.release.gathering import Gathered, gather, good_values, historian, missing
-from baro.apps.release.models import Standing
-from baro.apps.release.services import announce, record_verdict
+from baro.apps.release.gathering import Gathered, bad_values, gather, good_values, historian, not_observed
+from baro.apps.release.judging import Missing
+from baro.apps.release.models import Outcome, Standing
+from baro.apps.release.services import announce, final_verdict, record_verdict
 from baro.apps.release.tasks import seal_lot
 from baro.apps.release.verdicts import Basis, Judged, Root, contents, judged, judged_criteria
 from baro.edge.blocks import Block, EventKind, Kind, spectrum_digests
 from baro.historian.bodies import open_body
+from baro.historian.errors import HistorianError
 from baro.historian.models import StoredBlock, StoredEvent
 from baro.science.chemometrics.model import axis_digest
 from baro.science.chemometrics.operator import OnlineOperator
@@ -67,6 +69,7 @@ class _Running:
         self._spectra = self._outside = self._unpredicted = 0
         self._spectra_root = Root()
         self._tags = {tag: [so_far.tags[tag]] for tag in basis.tags}
+        self._bad = dict(so_far.bad)
         self._digests = list(so_far.sample_digests)
         self._samples_root = Root(self._digests)
         self._add(so_far.predictions)
@@ -85,35 +88,39 @@ class _Running:
 
     def add_samples(self, block: Block, digest: bytes) -> None:
         """A block of samples."""
-        found = good_values(pa.Table.from_batches([block.batch]), self.basis.tags)
-        for tag, values in found.items():
+        table = pa.Table.from_batches([block.batch])
+        for tag, values in good_values(table, self.basis.tags).items():
             self._tags[tag].append(values)
+        for tag, count in bad_values(table, self.basis.tags).items():
+            self._bad[tag] += count
         self._digests.append(digest)
         self._samples_root.add([digest])
 
-    def standing(self, missing: int) -> dict[str, Any]:
+    def standing(self, gaps: Missing) -> dict[str, Any]:
         """How the lot stands."""
         criteria = judged_criteria(
             self.basis,
             contents=np.concatenate(self._contents),
             spectra=self._spectra,
             outside=self._outside,
-            missing=missing,
+            gaps=gaps,
             tags=self._values(),
+            bad=self._bad,
             spectra_root=str(self._spectra_root),
             samples_root=str(self._samples_root),
             complete=False,
         )
         return {"criteria": criteria, "spectra": self._spectra, "outside": self._outside}
 
-    def judged(self, missing: int) -> Judged:
+    def judged(self, gaps: Missing) -> Judged:
         """The verdict so far, with its evidence."""
         return judged(
             self.basis,
             joined(self._predictions),
             self._values(),
+            self._bad,
             self._digests,
-            missing,
+            gaps,
             self._unpredicted,
             complete=False,
         )
@@ -140,6 +147,7 @@ class Online:
     _looked_back: float = -LOOK_BACK_S
     _running: dict[str, _Running] = field(default_factory=dict)
     _refused: set[int] = field(default_factory=set)
+    _lots: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.actor = Program("baro worker", self.company)
@@ -157,16 +165,15 @@ class Online:
 
     def step(self) -> bool:
         """Do what there is to do; True when there is more than one step can take."""
+        look_back = time.monotonic() - self._looked_back >= LOOK_BACK_S
         with reading(self.company):
             # the ends first: what was stored before an end is then among the blocks that are read after it
             ended = self._ended_lots()
-            rows = self._new_blocks(bool(ended))
+            rows = self._new_blocks(look_back or bool(ended))
         touched: dict[str, _Running] = {}
         for row in rows:
             running = self._of_lot(row.lot, row.time_min)
-            if running is None:
-                self._refused.add(row.id)
-            elif self._take(row, running):
+            if self._take(row, running):
                 touched[row.lot] = running
             self._seen = max(self._seen, row.id)
         for running in touched.values():
@@ -175,34 +182,37 @@ class Online:
             return True
         for lot, at in ended:
             self._finish(lot, at)
+        if look_back:
+            self._looked_back = time.monotonic()
+            self._reconsider()
         return False
 
-    def _new_blocks(self, all_of_them: bool) -> list[StoredBlock]:
-        """Blocks of lots that were not looked at: spectra without a prediction, samples after the last seen."""
-        since, now = self._seen, time.monotonic()
-        if all_of_them or now - self._looked_back >= LOOK_BACK_S:
-            since -= LOOK_BACK
-            self._looked_back = now
+    def _new_blocks(self, look_back: bool) -> list[StoredBlock]:
+        """Blocks of open lots that were not looked at: spectra without a prediction, samples after the last seen.
+
+        Observations of a lot that nobody planned stay where they are until somebody does.
+        """
+        lots = set(_open_lots().values_list("lot_no", flat=True))
+        since = self._seen - LOOK_BACK if look_back else self._seen
+        if lots - self._lots:
+            since = 0
+        self._lots = lots
         predicted = PredictionBlock.objects.filter(
             source=OuterRef("source"), epoch=OuterRef("epoch"), first_seq=OuterRef("first_seq")
         )
         return list(
-            StoredBlock.objects.filter(id__gt=since, body__isnull=False)
-            .exclude(lot="")
+            StoredBlock.objects.filter(id__gt=since, body__isnull=False, lot__in=lots)
             .exclude(id__in=self._refused)
             .filter(Q(kind=Kind.SPECTRA) & ~Exists(predicted) | Q(kind=Kind.SAMPLES, id__gt=self._seen))
             .order_by("id")[:BLOCKS_A_STEP]
         )
 
-    def _of_lot(self, lot_no: str, at: datetime) -> _Running | None:
-        """The running lot of this number, read back from the database when it is new to this process."""
+    def _of_lot(self, lot_no: str, at: datetime) -> _Running:
+        """The lot of this number, read back from the database when it is new to this process."""
         if lot_no not in self._running:
             lot = start_lot(self.actor, lot_no, at)
-            if lot is None:
-                log.warning("observations of lot %s are kept, but nobody planned this lot", lot_no)
-                return None
             with reading(self.company):
-                lot = Lot.objects.select_related("company", "product", "strategy", "equipment__site").get(id=lot.id)
+                lot = _with_all(Lot.objects).get(id=lot.id)
                 basis = Basis.of(lot)
                 so_far = gather(basis)
             self._running[lot_no] = _Running(basis, so_far)
@@ -213,28 +223,24 @@ class Online:
         """Predict a block of spectra, or add a block of samples. False when there was nothing to do."""
         if row.kind == Kind.SAMPLES and row.id <= running.read_to:
             return False
-        block = open_body(row, bytes(row.body))
-        block = Block(block.source, Kind(row.kind), block.epoch, block.lot, block.axis, block.batch)
-        if block.kind is Kind.SAMPLES:
-            running.add_samples(block, bytes(row.digest))
-            return True
         try:
+            block = open_body(row, bytes(row.body))
+            block = Block(block.source, Kind(row.kind), block.epoch, block.lot, block.axis, block.batch)
+            if block.kind is Kind.SAMPLES:
+                running.add_samples(block, bytes(row.digest))
+                running.read_to = row.id
+                return True
             operator = self._operator(running)
             if block.axis != axis_digest(operator.model.axis, operator.model.axis_unit):
                 raise AxisMismatchError
             table = predict(operator, block, spectrum_digests(block))
-        except ScienceError as error:
-            # the spectra are kept; without a prediction their lot cannot become eligible
-            log.error(
-                "%s %s-%s of lot %s not predicted: %s",
-                row.source,
-                row.first_seq,
-                row.last_seq,
-                row.lot,
-                error,
-            )
+        except (ScienceError, HistorianError) as error:
+            # what is stored stays; without a prediction its lot cannot become eligible
+            what = f"{row.source} {row.first_seq}-{row.last_seq} of lot {row.lot}"
+            log.error("%s cannot be used: %s", what, error)
             self._refused.add(row.id)
-            running.add_unpredicted(row.count)
+            if row.kind == Kind.SPECTRA:
+                running.add_unpredicted(row.count)
             return True
         running.add_predicted(block, table, row.time_max)
         return True
@@ -251,8 +257,11 @@ class Online:
         lot = running.basis.lot
         with change(self.actor, "judged by the control strategy"):
             store_predictions(self.actor, self.company, running.unsaved, running.basis.model.digest)
-            gone = missing(historian(self.company), lot)
-            found = running.standing(gone)
+            if lot.state == Lot.State.COMPLETE:  # late: judged again as a whole, by `_reconsider`
+                running.unsaved.clear()
+                return
+            gaps = not_observed(historian(self.company), lot)
+            found = running.standing(gaps)
             now = {**found, "last_observation_at": running.last, "updated_at": timezone.now()}
             Standing.objects.bulk_create(
                 [Standing(lot=lot, company_id=self.company, **now)],
@@ -263,27 +272,26 @@ class Online:
             announce(lot, "predictions")
             states = tuple(c["state"] for c in found["criteria"])
             if running.states and states != running.states:
-                record_verdict(self.actor, lot, running.judged(gone), final=False, last=running.last)
+                record_verdict(self.actor, lot, running.judged(gaps), final=False, last=running.last)
         running.states = states
         running.unsaved.clear()
 
     def _ended_lots(self) -> list[tuple[Lot, datetime]]:
-        """Lots that every source which observed them has reported as ended, and when.
+        """Lots that all sources of their equipment have reported as ended, and when.
 
         A source that stays silent is waited for a little and then not any more.
         """
-        open_lots = Lot.objects.filter(state__in=[Lot.State.PLANNED, Lot.State.RUNNING])
+        running = Lot.objects.filter(state__in=[Lot.State.PLANNED, Lot.State.RUNNING])
         ends: dict[str, list[StoredEvent]] = {}
-        for event in StoredEvent.objects.filter(
-            kind=EventKind.LOT_ENDED, detail__in=open_lots.values("lot_no")
-        ).order_by("id"):
+        for event in StoredEvent.objects.filter(kind=EventKind.LOT_ENDED, detail__in=running.values("lot_no")).order_by(
+            "id"
+        ):
             ends.setdefault(event.detail, []).append(event)
         found = []
-        for lot in open_lots.select_related("company", "product", "strategy", "equipment__site").filter(
-            lot_no__in=ends
-        ):
+        for lot in _with_all(running).filter(lot_no__in=ends):
             events = ends[lot.lot_no]
-            sources = set(StoredBlock.objects.filter(lot=lot.lot_no).values_list("source", flat=True))
+            sources = {*lot.equipment.instruments.values_list("source", flat=True)}
+            sources |= {*lot.equipment.tags.values_list("source", flat=True)}
             waited = timezone.now() - min(event.recorded_at for event in events)
             if sources <= {event.source for event in events} or waited > SILENT_SOURCE:
                 found.append((lot, max(event.at for event in events)))
@@ -299,3 +307,26 @@ class Online:
             record_verdict(self.actor, lot, found.judged(basis, complete=True), final=True, last=found.last)
             seal_lot.defer(company=str(self.company), lot_no=lot.lot_no)
         self._running.pop(lot.lot_no, None)
+
+    def _reconsider(self) -> None:
+        """Judge a complete lot again when something of it came late. Both verdicts stay; the newer one counts."""
+        with reading(self.company):
+            lots = list(_with_all(_open_lots().filter(state=Lot.State.COMPLETE)))
+        for lot in lots:
+            with change(self.actor, "observations came after the final verdict"):
+                basis = Basis.of(lot)
+                found = gather(basis)
+                last = final_verdict(lot)
+                if last is not None and found.differs_from(last.evidence):
+                    record_verdict(self.actor, lot, found.judged(basis, complete=True), final=True, last=found.last)
+                    seal_lot.defer(company=str(self.company), lot_no=lot.lot_no)
+
+
+def _open_lots() -> QuerySet[Lot]:
+    """Lots that are not decided on for good, where a hold is not the end."""
+    return Lot.objects.exclude(decisions__outcome__in=[Outcome.RELEASED, Outcome.REJECTED])
+
+
+def _with_all(lots: QuerySet[Lot] | Manager[Lot]) -> QuerySet[Lot]:
+    """With everything that judging asks of a lot."""
+    return lots.select_related("company", "product", "strategy__approval", "strategy__product", "equipment__site")

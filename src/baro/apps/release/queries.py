@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from baro.apps.ledger.models import Signature
 from baro.apps.ledger.naming import in_language
-from baro.apps.ledger.services import content_hash
+from baro.apps.ledger.services import signature_holds
 from baro.apps.manufacturing import queries as manufacturing
 from baro.apps.manufacturing.models import Lot
 from baro.apps.quality.models import ControlStrategy, CriterionKind
@@ -51,6 +51,7 @@ NEEDS = {
     "between_bounds": gettext_lazy("The result lies between the two bounds: more tablets are needed."),
     "outside_model": gettext_lazy("Too many spectra are outside the model: product quality could not be measured."),
     "gaps": gettext_lazy("Observations are missing."),
+    "not_heard": gettext_lazy("The value was not heard, or not good, for too long."),
     "out_of_range": gettext_lazy("The value left its accepted range for too long."),
     "calibration_expired": gettext_lazy("The analyser is not inside its calibration interval."),
 }
@@ -63,6 +64,8 @@ FACTS = {
     "c2": gettext_lazy("most allowed beyond L2"),
     "outside": gettext_lazy("outside the model"),
     "missing": gettext_lazy("missing"),
+    "unknown_gaps": gettext_lazy("gaps of unknown extent"),
+    "bad": gettext_lazy("values that were not good"),
     "share_inside": gettext_lazy("share inside (%)"),
     "minimum_share": gettext_lazy("least share (%)"),
     "min": gettext_lazy("lowest"),
@@ -163,8 +166,8 @@ def still_signed(lot: Lot, decision: Decision) -> bool:
     """Does the signature still stand for what the records say now?"""
     verdict = decision.verdict
     unchanged = verdict.content_hash == verdict_hash(lot.lot_no, verdict.state, verdict.criteria, verdict.evidence)
-    signed = content_hash(signed_content(lot, verdict, decision.outcome, decision.reason))
-    return unchanged and signed == decision.signature.content_hash
+    content = signed_content(lot, verdict, decision.outcome, decision.reason)
+    return unchanged and signature_holds(decision.signature, content)
 
 
 RECORDS = {

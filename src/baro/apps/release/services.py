@@ -19,8 +19,9 @@ from baro.apps.people.services import reauthenticate
 from baro.apps.release import errors
 from baro.apps.release.certificate import render
 from baro.apps.release.certificates import content_of
+from baro.apps.release.gathering import gather
 from baro.apps.release.models import Certificate, Decision, Outcome, Verdict, VerdictState
-from baro.apps.release.verdicts import Judged
+from baro.apps.release.verdicts import Basis, Judged
 
 # what a person may decide, by verdict: a failed real-time release test has no way to a release
 ALLOWED: dict[VerdictState, tuple[Outcome, ...]] = {
@@ -69,7 +70,7 @@ def decide(
     the certificate in every language in the same transaction.
 
     Raises NotPermitted, WrongPassword, Locked, ReasonMissing, LotUnknown, LotNotComplete,
-    OutcomeNotAllowed, AlreadyDecided and RecordChanged.
+    OutcomeNotAllowed, AlreadyDecided, RecordChanged, LateData and NotApproved.
     """
     if not user.may(Permission.DECIDE_RELEASE):
         raise user.why_not(Permission.DECIDE_RELEASE)
@@ -79,7 +80,7 @@ def decide(
         lot = Lot.objects.select_for_update(of=("self",)).filter(lot_no=lot_no).first()
         if lot is None:
             raise errors.LotUnknown(lot=lot_no)
-        verdict = lot.verdicts.filter(final=True).first()
+        verdict = final_verdict(lot)
         if lot.state != Lot.State.COMPLETE or verdict is None:
             raise errors.LotNotComplete(lot=lot_no)
         if lot.decisions.exclude(outcome=Outcome.ON_HOLD).exists():
@@ -88,6 +89,11 @@ def decide(
             raise errors.OutcomeNotAllowed(lot=lot_no, verdict=VerdictState(verdict.state).label)
         if verdict.content_hash != seen_hash:
             raise RecordChanged
+        basis = Basis.of(lot)
+        if gather(basis).differs_from(verdict.evidence):
+            raise errors.LateData(lot=lot_no)
+        if wanted is Outcome.RELEASED and not (basis.approved and basis.strategy_hash == _strategy_of(verdict)):
+            raise errors.NotApproved(lot=lot_no)
         at = timezone.now()
         signature = sign(
             user,
@@ -111,6 +117,16 @@ def decide(
             _issue_certificates(decision, at)
         announce(lot, "decision")
     return decision
+
+
+def final_verdict(lot: Lot) -> Verdict | None:
+    """The verdict that counts: the newest final one."""
+    return lot.verdicts.filter(final=True).order_by("-recorded_at").first()
+
+
+def _strategy_of(verdict: Verdict) -> str:
+    content: str = verdict.evidence["strategy"]["content"]
+    return content
 
 
 def signed_content(lot: Lot, verdict: Verdict, outcome: str, reason: str) -> dict[str, str]:
@@ -140,6 +156,7 @@ def _issue_certificates(decision: Decision, at: datetime) -> None:
             decision=decision,
             number=content.certificate_number,
             language=language,
+            version=baro.__version__,
             pdf=pdf,
             sha256=hashlib.sha256(pdf).hexdigest(),
         )

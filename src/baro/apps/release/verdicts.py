@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,8 +16,10 @@ from baro.apps.ledger.services import content_hash
 from baro.apps.manufacturing.models import Lot
 from baro.apps.pat.models import CalibrationModel
 from baro.apps.pat.predictions import PredictionTable
+from baro.apps.pat.services import model_is_approved
 from baro.apps.quality.models import CriterionKind, ReleaseCriterion
-from baro.apps.release.judging import Observed, judge, overall
+from baro.apps.quality.services import strategy_content, strategy_is_approved
+from baro.apps.release.judging import Missing, Observed, judge, overall
 from baro.apps.release.models import CriterionState, VerdictState
 
 Floats = npt.NDArray[np.float64]
@@ -25,26 +27,56 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What does not change while a lot runs: its strategy, its model, its instruments."""
+    """What a lot is judged by: its strategy, its model, and what the master data said at the time.
+
+    approved: the strategy says what was signed, and strategy and model are in force.
+    """
 
     lot: Lot
     criteria: tuple[ReleaseCriterion, ...]
+    strategy_hash: str
+    approved: bool
     model: CalibrationModel
     label_claim: float
-    instruments: Mapping[str, Any]
+    instruments: Mapping[str, date]
+    started_on: date
     tags: tuple[str, ...]
 
     @classmethod
     def of(cls, lot: Lot) -> Basis:
         """Read it; call inside a transaction of the company."""
         criteria = tuple(lot.strategy.criteria.order_by("position"))
+        model = CalibrationModel.objects.select_related("approval").get(digest=lot.strategy.model_digest)
+        zone = ZoneInfo(lot.equipment.site.time_zone)
         return cls(
             lot=lot,
             criteria=criteria,
-            model=CalibrationModel.objects.get(digest=lot.strategy.model_digest),
+            strategy_hash=content_hash(strategy_content(lot.strategy)),
+            approved=strategy_is_approved(lot.strategy) and model_is_approved(model),
+            model=model,
             label_claim=float(lot.product.label_claim_mg),
             instruments={i.code: i.calibrated_until for i in lot.equipment.instruments.all()},
+            started_on=lot.started_at.astimezone(zone).date(),
             tags=tuple(c.parameters["tag"] for c in criteria if c.kind == CriterionKind.PROCESS_PARAMETER),
+        )
+
+    def frozen(self) -> dict[str, Any]:
+        """The master data a verdict used, as its evidence keeps them."""
+        return {
+            "label_claim": self.label_claim,
+            "instruments": {code: until.isoformat() for code, until in sorted(self.instruments.items())},
+            "started_on": self.started_on.isoformat(),
+            "approved": self.approved,
+        }
+
+    def as_of(self, frozen: Mapping[str, Any]) -> Basis:
+        """The same with the master data that an earlier verdict used."""
+        return replace(
+            self,
+            label_claim=frozen["label_claim"],
+            instruments={code: date.fromisoformat(until) for code, until in frozen["instruments"].items()},
+            started_on=date.fromisoformat(frozen["started_on"]),
+            approved=frozen["approved"],
         )
 
 
@@ -77,12 +109,13 @@ def judged(
     basis: Basis,
     predictions: PredictionTable,
     tags: Mapping[str, Floats],
+    bad: Mapping[str, int],
     tag_digests: Iterable[bytes],
-    missing: int,
+    gaps: Missing,
     unpredicted: int,
     complete: bool,
 ) -> Judged:
-    """Judge a lot on `predictions`, `tags` (name → good values), and `missing` sequence numbers.
+    """Judge a lot on `predictions`, `tags` (name → good values; `bad`: how many were not), and `gaps`.
 
     unpredicted: spectra that are stored but that the model could not be applied to. Like those outside
     the model they say nothing of the product, and they are not left out of the count.
@@ -102,22 +135,31 @@ def judged(
         contents=contents(basis, predictions.value[usable]),
         spectra=len(predictions) + unpredicted,
         outside=outside,
-        missing=missing,
+        gaps=gaps,
         tags=tags,
+        bad=bad,
         spectra_root=spectra["root"],
         samples_root=samples["root"],
         complete=complete,
     )
     state = overall([CriterionState(c["state"]) for c in criteria], complete)
+    if state is VerdictState.ELIGIBLE and not basis.approved:
+        # criteria that nobody approved as they stand can make no lot eligible
+        state = VerdictState.NEEDS_REVIEW
     evidence = {
         "spectra": spectra,
         "samples": samples,
         "model": model,
         "predictions": {"count": len(predictions), "root": predictions.hash()},
-        "strategy": {"product": basis.lot.product.code, "version": basis.lot.strategy.version},
+        "strategy": {
+            "product": basis.lot.product.code,
+            "version": basis.lot.strategy.version,
+            "content": basis.strategy_hash,
+        },
+        "master_data": basis.frozen(),
         "outside": outside,
         "unpredicted": unpredicted,
-        "missing": missing,
+        "gaps": asdict(gaps),
     }
     return Judged(state, criteria, evidence, verdict_hash(basis.lot.lot_no, state, criteria, evidence))
 
@@ -133,23 +175,23 @@ def judged_criteria(
     contents: Floats,
     spectra: int,
     outside: int,
-    missing: int,
+    gaps: Missing,
     tags: Mapping[str, Floats],
+    bad: Mapping[str, int],
     spectra_root: str,
     samples_root: str,
     complete: bool,
 ) -> list[dict[str, Any]]:
     """Every criterion of the strategy, judged, with the roots of what it was judged on."""
-    started: datetime = basis.lot.started_at
-    zone = ZoneInfo(basis.lot.equipment.site.time_zone)
     observed = Observed(
         contents=contents,
         spectra=spectra,
         outside=outside,
-        missing=missing,
+        gaps=gaps,
         tags=tags,
+        bad=bad,
         instruments=basis.instruments,
-        started_on=started.astimezone(zone).date(),
+        started_on=basis.started_on,
         complete=complete,
     )
     sources = {

@@ -9,15 +9,19 @@ from uuid import UUID
 
 import numpy as np
 
+import baro
 from baro.apps.ledger.models import Signature
-from baro.apps.ledger.services import content_hash, reading
+from baro.apps.ledger.services import reading, signature_holds
 from baro.apps.manufacturing.models import Lot
 from baro.apps.pat.predictions import PredictionTable, joined, tabulate
 from baro.apps.pat.services import operator_for
+from baro.apps.quality.services import strategy_is_approved
+from baro.apps.release.certificate import render
+from baro.apps.release.certificates import content_of
 from baro.apps.release.errors import LotUnknown
 from baro.apps.release.gathering import gather, historian
-from baro.apps.release.models import Decision, Verdict
-from baro.apps.release.services import signed_content
+from baro.apps.release.models import Certificate, Decision, Verdict
+from baro.apps.release.services import final_verdict, signed_content
 from baro.apps.release.verdicts import Basis, Judged, verdict_hash
 from baro.historian.errors import HistorianError
 from baro.historian.store import SpectraTable
@@ -49,6 +53,7 @@ class Verification:
     state: str = ""
     result: str = ""
     differences: list[Difference] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def equal(self) -> bool:
@@ -92,11 +97,18 @@ def _recompute(lot: Lot, report: Verification, block_size: int | None) -> None:
     again = predict_again(operator_for(basis.model.digest), spectra, block_size)
     report.spectra = len(spectra)
     report.differences += _compare(lot, stored.predictions, again)
-    found = replace(stored, predictions=again).judged(basis, complete=True)
+    verdict = final_verdict(lot)
+    then = basis.as_of(verdict.evidence["master_data"]) if verdict else basis
+    found = replace(stored, predictions=again).judged(then, complete=True)
     report.samples = found.evidence["samples"]["count"]
     report.state = str(found.state)
     report.result = hashlib.sha256(f"{again.hash()}{found.content_hash}".encode()).hexdigest()
-    report.differences += _verdict(lot, found)
+    report.differences += _verdict(lot, verdict, found)
+    if not strategy_is_approved(lot.strategy):
+        named = f"lot {lot.lot_no}, control strategy {lot.strategy}"
+        report.differences.append(Difference("approved content", named, found=basis.strategy_hash))
+    if basis.frozen() != then.frozen():
+        report.notes.append("the master data have changed since the verdict; it was recomputed with those of its time")
 
 
 def predict_again(operator: OnlineOperator, spectra: SpectraTable, block_size: int | None = None) -> PredictionTable:
@@ -132,8 +144,7 @@ def _compare(lot: Lot, stored: PredictionTable, again: PredictionTable) -> Itera
             yield Difference("spectrum that was predicted", where, old_digest.hex(), new_digest.hex())
 
 
-def _verdict(lot: Lot, found: Judged) -> Iterator[Difference]:
-    verdict = lot.verdicts.filter(final=True).first()
+def _verdict(lot: Lot, verdict: Verdict | None, found: Judged) -> Iterator[Difference]:
     where = f"lot {lot.lot_no}, verdict"
     if verdict is None:
         yield Difference("no final verdict", where)
@@ -154,12 +165,19 @@ def _signatures(lot: Lot) -> Iterator[Difference]:
     for decision in Decision.objects.filter(lot=lot).select_related("signature", "verdict"):
         signature: Signature = decision.signature
         verdict: Verdict = decision.verdict
-        now = content_hash(signed_content(lot, verdict, decision.outcome, decision.reason))
         where = f"lot {lot.lot_no}, signature of {signature.signer_name}"
-        if now != signature.content_hash:
-            yield Difference("signed content", where, signature.content_hash, now)
+        if not signature_holds(signature, signed_content(lot, verdict, decision.outcome, decision.reason)):
+            yield Difference("signed content", where, signature.content_hash)
         for certificate in decision.certificates.all():
             digest = hashlib.sha256(bytes(certificate.pdf)).hexdigest()
+            named = f"lot {lot.lot_no}, certificate {certificate.number} ({certificate.language})"
             if digest != certificate.sha256:
-                named = f"lot {lot.lot_no}, certificate {certificate.number} ({certificate.language})"
                 yield Difference("certificate", named, certificate.sha256, digest)
+            elif certificate.version == baro.__version__ and digest != _certificate_again(decision, certificate):
+                yield Difference("certificate says something else than the decision", named, found=digest)
+
+
+def _certificate_again(decision: Decision, certificate: Certificate) -> str:
+    """SHA-256 of the certificate as the records would give it now; the same version gives the same bytes."""
+    content = content_of(decision, decision.signature.signed_at, certificate.version)
+    return hashlib.sha256(render(content, certificate.language)).hexdigest()
