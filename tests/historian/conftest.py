@@ -67,6 +67,13 @@ def historian(app_url: str, company: UUID, lake: Path) -> Iterator[Historian]:
 
 
 @pytest.fixture
+def retention(server_url: str, company: UUID, lake: Path) -> Iterator[Historian]:
+    """As the owner of the tables, who alone may drop hot copies."""
+    with Historian(roles.conninfo(server_url, Role.OWNER), company, lake) as historian:
+        yield historian
+
+
+@pytest.fixture
 def tamper(server_url: str) -> Callable[..., None]:
     """Runs a statement as an administrator who gets round every guard."""
 

@@ -39,7 +39,7 @@ def set_column(tamper: Tamper, company: UUID, column: str, value: object, where:
     tamper(f"UPDATE historian_block SET {column} = %s WHERE company_id = %s AND {where}", value, company)
 
 
-def test_what_is_intact_gives_no_finding(sink: PostgresSink, historian: Historian) -> None:
+def test_what_is_intact_gives_no_finding(sink: PostgresSink, historian: Historian, retention: Historian) -> None:
     write(sink, spectra_block(1, 30), spectra_block(seqs=[31, 33, 36]), spectra_block(seqs=[34]), samples_block())
     write(sink, spectra_block(50, 3, lot="L2"), spectra_block(1, 10, epoch=2, lot=""))
     for first, last in ((32, 32), (35, 35), (37, 49)):
@@ -48,7 +48,7 @@ def test_what_is_intact_gives_no_finding(sink: PostgresSink, historian: Historia
         assert [historian.check(lot) for lot in (None, "L1", "L2", "", "no such lot")] == [[]] * 5
         for segment in historian.seal("L1") + historian.seal(""):
             assert historian.check() == []
-            historian.drop_hot(segment)
+            retention.drop_hot(segment)
 
 
 def test_a_flipped_byte_of_a_hot_spectrum_names_the_tablet(
@@ -132,13 +132,13 @@ def test_any_flipped_byte_of_a_hot_body_is_found(
 
 @pytest.mark.parametrize("seed", range(4))
 def test_any_flipped_byte_of_a_sealed_file_is_found(
-    sink: PostgresSink, historian: Historian, lake: Path, seed: int
+    sink: PostgresSink, historian: Historian, retention: Historian, lake: Path, seed: int
 ) -> None:
     write(sink, spectra_block(1, 40), samples_block(1, 60))
     segments = historian.seal("L1")
     if seed % 2:
         for segment in segments:
-            historian.drop_hot(segment)
+            retention.drop_hot(segment)
     random_ = random.Random(seed)
     for segment in segments:
         path = lake / segment.path
@@ -159,12 +159,12 @@ def test_any_flipped_byte_of_a_sealed_file_is_found(
 
 
 def test_a_damaged_page_of_a_sealed_file_names_its_tablets(
-    sink: PostgresSink, historian: Historian, lake: Path
+    sink: PostgresSink, historian: Historian, retention: Historian, lake: Path
 ) -> None:
     """1,000 rows make a row group: the page of the second one is damaged, the first one stays readable."""
     write(sink, spectra_block(1, 600), spectra_block(601, 600))
     (segment,) = historian.seal("L1")
-    historian.drop_hot(segment)
+    retention.drop_hot(segment)
     path = lake / segment.path
     content = path.read_bytes()
     group = pq.ParquetFile(path).metadata.row_group(1)
@@ -177,12 +177,12 @@ def test_a_damaged_page_of_a_sealed_file_names_its_tablets(
 
 
 def test_a_changed_spectrum_in_a_file_that_looks_sound(
-    sink: PostgresSink, historian: Historian, lake: Path, tamper: Tamper, company: UUID
+    sink: PostgresSink, historian: Historian, retention: Historian, lake: Path, tamper: Tamper, company: UUID
 ) -> None:
     """Somebody writes another file and its digest into the catalogue, but cannot change the spectrum's digest."""
     write(sink, spectra_block(1, 20))
     (segment,) = historian.seal("L1")
-    historian.drop_hot(segment)
+    retention.drop_hot(segment)
 
     table = pq.read_table(lake / segment.path)
     values = table["spectrum"].combine_chunks().flatten().to_numpy().copy()
@@ -263,13 +263,19 @@ CHANGES = {
 @pytest.mark.parametrize("sealed", ["hot", "both", "sealed"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_column_of_a_block_is_found(
-    sink: PostgresSink, historian: Historian, tamper: Tamper, company: UUID, change: str, sealed: str
+    sink: PostgresSink,
+    historian: Historian,
+    retention: Historian,
+    tamper: Tamper,
+    company: UUID,
+    change: str,
+    sealed: str,
 ) -> None:
     write(sink, spectra_block(1, 20), samples_block(1, 20))
     if sealed != "hot":
         for segment in historian.seal("L1"):
             if sealed == "sealed":
-                historian.drop_hot(segment)
+                retention.drop_hot(segment)
     for kind in ("spectra", "samples"):
         tamper(f"UPDATE historian_block SET {CHANGES[change]} WHERE company_id = %s AND kind = %s", company, kind)
         assert historian.check(), kind
@@ -313,12 +319,14 @@ def test_a_changed_row_of_the_catalogue_is_found(
     assert historian.check("L1")
 
 
-def test_deleted_rows_are_found(sink: PostgresSink, historian: Historian, tamper: Tamper, company: UUID) -> None:
+def test_deleted_rows_are_found(
+    sink: PostgresSink, historian: Historian, retention: Historian, tamper: Tamper, company: UUID
+) -> None:
     write(sink, *(spectra_block(first, 10) for first in (1, 11, 21)))
     tamper("DELETE FROM historian_block WHERE company_id = %s AND first_seq = 11", company)
     (finding,) = historian.check("L1")
     assert (finding.kind, finding.seq, finding.last_seq) == (FindingKind.MISSING, 11, 20)
-    historian.drop_hot(historian.seal("L1")[0])
+    retention.drop_hot(historian.seal("L1")[0])
     tamper("DELETE FROM historian_segment WHERE company_id = %s", company)
     assert {(f.kind, f.seq) for f in historian.check("L1")} == {
         (FindingKind.UNREADABLE, 1),

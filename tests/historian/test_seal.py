@@ -12,7 +12,9 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
+from baro.database import roles
 from baro.database.context import Context
+from baro.database.roles import Role
 from baro.edge.blocks import Kind
 from baro.historian import lake as lake_module
 from baro.historian import seal as seal_module
@@ -55,11 +57,13 @@ def test_sealing_again_changes_nothing(sink: PostgresSink, historian: Historian,
     assert historian.seal("L2") == []
 
 
-def test_late_blocks_become_a_further_file(sink: PostgresSink, historian: Historian, lake: Path) -> None:
+def test_late_blocks_become_a_further_file(
+    sink: PostgresSink, historian: Historian, retention: Historian, lake: Path
+) -> None:
     write(sink, spectra_block(seqs=[1, 2, 5]))
     (first,) = historian.seal("L1")
     content = (lake / first.path).read_bytes()
-    historian.drop_hot(first)
+    retention.drop_hot(first)
     write(sink, spectra_block(seqs=[3, 4]))
     again, late = historian.seal("L1")
     assert (again, late.count) == (first, 2)
@@ -135,35 +139,75 @@ def test_spectra_without_their_axis_are_not_sealed(app_url: str, company: UUID, 
     sink.close()
 
 
-def test_hot_copies_stay_when_the_file_is_not_sound(sink: PostgresSink, historian: Historian, lake: Path) -> None:
+def test_hot_copies_stay_when_the_file_is_not_sound(
+    sink: PostgresSink, historian: Historian, retention: Historian, lake: Path
+) -> None:
     write(sink, spectra_block())
     (segment,) = historian.seal("L1")
     path = lake / segment.path
     content = path.read_bytes()
     path.write_bytes(content[:50] + bytes([content[50] ^ 1]) + content[51:])
     with pytest.raises(Damaged):
-        historian.drop_hot(segment)
+        retention.drop_hot(segment)
     path.unlink()
     with pytest.raises(SealedFileMissing):
-        historian.drop_hot(segment)
+        retention.drop_hot(segment)
     assert all(block.hot for block in historian.blocks())
     path.write_bytes(content)
-    assert historian.drop_hot(segment) == 1
-    assert historian.drop_hot(segment) == 0
+    assert retention.drop_hot(segment) == 1
+    assert retention.drop_hot(segment) == 0
 
 
-def test_only_the_database_drops_and_only_for_the_company(
-    sink: PostgresSink, historian: Historian, app_url: str, company: UUID
+def test_only_the_owner_drops_and_only_for_the_company(
+    sink: PostgresSink, historian: Historian, server_url: str, company: UUID
 ) -> None:
     write(sink, spectra_block())
     (segment,) = historian.seal("L1")
     cases = [(company, b"\0" * 32, "not the one in the catalogue"), (None, segment.file_digest, "no such segment")]
     for whose, digest, match in cases:
-        with psycopg.connect(app_url) as connection:
+        with psycopg.connect(roles.conninfo(server_url, Role.OWNER)) as connection:
             Context(whose).apply(connection)
             with pytest.raises(psycopg.Error, match=match):
                 connection.execute("SELECT historian_drop_sealed(%s, %s)", [segment.id, digest])
+    for role in (Role.APP, Role.READER):
+        with psycopg.connect(roles.conninfo(server_url, role)) as connection:
+            Context(company).apply(connection)
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("SELECT historian_drop_sealed(%s, %s)", [segment.id, segment.file_digest])
     assert historian.blocks()[0].hot
+
+
+@pytest.mark.parametrize(
+    "made_up",
+    [
+        "lot = 'L2'",
+        "source = 'x'",
+        "kind = 'samples'",
+        "root_digest = sha256('x')",
+        "blocks = '{}'",
+        "blocks = blocks[1:1]",
+        "blocks = blocks || blocks[1:1]",
+        "blocks = blocks || 0::bigint",
+        "blocks = (SELECT array_agg(id) FROM historian_block b WHERE b.company_id = historian_segment.company_id)",
+    ],
+)
+def test_a_made_up_row_of_the_catalogue_drops_nothing(
+    sink: PostgresSink,
+    historian: Historian,
+    server_url: str,
+    company: UUID,
+    tamper: Callable[..., None],
+    made_up: str,
+) -> None:
+    write(sink, spectra_block(1, 20), spectra_block(21, 20))
+    (segment,) = historian.seal("L1")
+    write(sink, spectra_block(41, 20))
+    tamper(f"UPDATE historian_segment SET {made_up} WHERE company_id = %s", company)
+    with psycopg.connect(roles.conninfo(server_url, Role.OWNER)) as connection:
+        Context(company).apply(connection)
+        with pytest.raises(psycopg.Error, match="not those the segment was made of"):
+            connection.execute("SELECT historian_drop_sealed(%s, %s)", [segment.id, segment.file_digest])
+    assert all(block.hot for block in historian.blocks())
 
 
 @pytest.mark.parametrize("lot", ["../../x", "..", "a/b\\c:d*?", "로트-2026-001", "L" * 500, "con", "L1 ", "l1", "L1\n"])

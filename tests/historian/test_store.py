@@ -82,7 +82,9 @@ def test_after_and_limit(sink: PostgresSink, historian: Historian) -> None:
             assert keys(after=after, limit=limit) == rest[:limit]
 
 
-def test_sealing_and_dropping_change_no_answer(sink: PostgresSink, historian: Historian, lake: Path) -> None:
+def test_sealing_and_dropping_change_no_answer(
+    sink: PostgresSink, historian: Historian, retention: Historian, lake: Path
+) -> None:
     write(sink, spectra_block(1, 30), spectra_block(seqs=[31, 35, 36]), spectra_block(seqs=[33, 34]))
     write(sink, spectra_block(1, 10, epoch=2), samples_block(1, 50), samples_block(51, 25))
     write(sink, spectra_block(100, 5, lot="L2"), samples_block(100, 5, lot="L2"))
@@ -101,7 +103,7 @@ def test_sealing_and_dropping_change_no_answer(sink: PostgresSink, historian: Hi
     before = answers()
     segments = historian.seal("L1")
     sealed = answers()
-    assert sum(historian.drop_hot(segment) for segment in segments) == 6
+    assert sum(retention.drop_hot(segment) for segment in segments) == 6
     assert not any(block.hot for block in historian.blocks("L1"))
     write(sink, spectra_block(1, 30), samples_block(1, 50))  # a replay still falls away
     for after in (sealed, answers()):
@@ -128,20 +130,20 @@ def test_samples_by_lot_time_and_tag(sink: PostgresSink, historian: Historian) -
     assert historian.samples().num_rows == 60
 
 
-def test_samples_keep_every_bit(sink: PostgresSink, historian: Historian) -> None:
+def test_samples_keep_every_bit(sink: PostgresSink, historian: Historian, retention: Historian) -> None:
     odd = np.array([0x7FF8000000000001, 0xFFF8000000000000, 0x8000000000000000, 0, 1], dtype=np.uint64).view(np.float64)
     write(sink, samples_block(3, 5, values=odd.tolist()))
     (segment,) = historian.seal("L1")
-    historian.drop_hot(segment)
+    retention.drop_hot(segment)
     table = historian.samples(lot="L1").sort_by("seq")
     np.testing.assert_array_equal(table["value"].to_numpy().view(np.uint64), odd.view(np.uint64))
 
 
-def test_spectra_keep_every_bit(sink: PostgresSink, historian: Historian) -> None:
+def test_spectra_keep_every_bit(sink: PostgresSink, historian: Historian, retention: Historian) -> None:
     bits = np.random.default_rng(1).integers(0, 2**32, 3 * len(NIR), dtype=np.uint32)
     batch = spectra_batch([1, 2, 3], [START] * 3, [0] * 3, ["a", "b", "c"], bits.view(np.float32).reshape(3, -1))
     write(sink, Block("press-1/nir", Kind.SPECTRA, 1, "L1", NIR.digest, batch))
-    historian.drop_hot(historian.seal("L1")[0])
+    retention.drop_hot(historian.seal("L1")[0])
     np.testing.assert_array_equal(historian.spectra(lot="L1").spectra.view(np.uint32).ravel(), bits)
     assert historian.check() == []
 

@@ -48,7 +48,7 @@ def seal(session: Session, data_dir: Path, lot: str) -> list[Segment]:
 def drop_hot(session: Session, data_dir: Path, segment: Segment) -> int:
     """Drop the hot copies of what is in `segment`, after its file has been read and verified once more.
 
-    Returns how many there were. Raises Damaged, SealedFileMissing.
+    Only for a session that acts as ``baro_owner``. Returns how many there were. Raises Damaged, SealedFileMissing.
     """
     content = lake.read(data_dir, segment.path)
     with session.transaction() as cursor:

@@ -135,21 +135,31 @@ CREATE VIEW historian_gap_now WITH (security_invoker = true) AS
 GRANT SELECT ON historian_gap_now TO baro_app, baro_reader;
 
 -- Drops the hot copies of the blocks of one sealed file. The caller has just read the file again and shows
--- its digest. Returns how many hot copies were dropped.
+-- its digest. Returns how many hot copies were dropped. Only the owner may: the application writes the catalogue,
+-- so a row of it alone must not be enough to take observations away.
 CREATE FUNCTION historian_drop_sealed(segment_id bigint, verified_digest bytea)
-RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+RETURNS integer LANGUAGE plpgsql SET search_path = public, pg_temp
 AS $$
 DECLARE
   segment historian_segment;
+  held bigint;
+  root bytea;
   dropped integer;
 BEGIN
-  SELECT * INTO segment FROM historian_segment s 
+  SELECT * INTO segment FROM historian_segment s
     WHERE s.id = segment_id AND s.company_id = nullif(current_setting('baro.company', true), '')::uuid;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'no such segment' USING ERRCODE = 'BH001';
   END IF;
   IF segment.file_digest IS DISTINCT FROM verified_digest THEN
     RAISE EXCEPTION 'the sealed file is not the one in the catalogue' USING ERRCODE = 'BH002';
+  END IF;
+  SELECT count(*), sha256(string_agg(b.digest, ''::bytea ORDER BY b.epoch, b.first_seq)) INTO held, root
+    FROM historian_block b
+    WHERE b.id = ANY (segment.blocks) AND b.company_id = segment.company_id AND b.lot = segment.lot
+      AND b.source = segment.source AND b.kind = segment.kind;
+  IF held <> cardinality(segment.blocks) OR root IS DISTINCT FROM segment.root_digest THEN
+    RAISE EXCEPTION 'the blocks are not those the segment was made of' USING ERRCODE = 'BH003';
   END IF;
   UPDATE historian_block b SET body = NULL, digests = NULL
     WHERE b.id = ANY (segment.blocks) AND b.company_id = segment.company_id AND b.body IS NOT NULL;
@@ -160,4 +170,3 @@ END $$;
 REVOKE EXECUTE ON FUNCTION historian_missing(uuid, text, bigint, bigint, bigint) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION historian_drop_sealed(bigint, bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION historian_missing(uuid, text, bigint, bigint, bigint) TO baro_app, baro_reader;
-GRANT EXECUTE ON FUNCTION historian_drop_sealed(bigint, bytea) TO baro_app;
