@@ -43,6 +43,10 @@ class Config(BaseSettings):
     allowed_hosts: str = Field(
         default="127.0.0.1,localhost", description="Host names the web server answers to, comma-separated."
     )
+    https: bool = Field(
+        default=False,
+        description="People reach the web server by HTTPS only, through a proxy that sets X-Forwarded-Proto.",
+    )
     opcua_url: str = Field(
         default="opc.tcp://127.0.0.1:48600/baro/",
         description="OPC UA server the gateway reads from (in the demo: the simulated plant).",
