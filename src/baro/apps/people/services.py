@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.contrib.auth.hashers import check_password, make_password
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from baro.apps.ledger import errors
@@ -55,13 +55,15 @@ def set_language(user: User, language: str) -> None:
 def sign_in(username: str, password: str, address: str | None) -> User | None:
     """The user whose password this is, or None. Every attempt of a known account is recorded.
 
-    Raises Locked after five wrong passwords within fifteen minutes.
+    An unknown name and a wrong password get the same answer after the same work. Raises Locked after five
+    wrong passwords within fifteen minutes: the person has to know, so whoever locks an account is told
+    that it exists.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, company_id FROM people_find_login(%s)", [username])
         found: tuple[UUID, UUID] | None = cursor.fetchone()
     if found is None:
-        # the same work as for a known account, so that time does not tell which names exist
+        # the same work as for a known account, so that time does not tell a name from a wrong password
         make_password(password)
         return None
     user_id, company_id = found
@@ -85,17 +87,25 @@ def reauthenticate(user: User, password: str, address: str | None) -> None:
 
 
 def _prove(user: User, password: str, address: str | None, purpose: str) -> bool:
-    if _locked(user):
-        _record(user, SignIn.Outcome.LOCKED, purpose, address)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            # one attempt of an account after the other: the count sees only what is committed. Within a
+            # request the lock lasts until that has ended
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"baro.login/{user.id}"])
+        outcome = _judged(user, password)
+        _record(user, outcome, purpose, address)
+    if outcome == SignIn.Outcome.LOCKED:
+        # after the transaction, which would take the record of the attempt with it
         raise errors.Locked
-    if not check_password(password, user.password):
-        outcome = SignIn.Outcome.WRONG_PASSWORD
-    elif not user.is_active:
-        outcome = SignIn.Outcome.DISABLED
-    else:
-        outcome = SignIn.Outcome.ACCEPTED
-    _record(user, outcome, purpose, address)
     return outcome == SignIn.Outcome.ACCEPTED
+
+
+def _judged(user: User, password: str) -> SignIn.Outcome:
+    if _locked(user):
+        return SignIn.Outcome.LOCKED
+    if not check_password(password, user.password):
+        return SignIn.Outcome.WRONG_PASSWORD
+    return SignIn.Outcome.ACCEPTED if user.is_active else SignIn.Outcome.DISABLED
 
 
 def _locked(user: User) -> bool:
