@@ -34,6 +34,10 @@ DECLARE
   reason text := coalesce(current_setting('baro.reason', true), '');
   source text;
 BEGIN
+  -- a table of somebody's own that is named like one of ours would put made-up entries into the trail
+  IF TG_TABLE_SCHEMA <> 'public' THEN
+    RAISE EXCEPTION '%.% is no table of the trail', TG_TABLE_SCHEMA, TG_TABLE_NAME USING ERRCODE = 'BA004';
+  END IF;
   IF reason = '' OR actor = '' THEN
     -- a person at the database's own prompt is let through, and written down as what he is
     IF current_setting('role') <> 'none' THEN
@@ -65,3 +69,6 @@ BEGIN
     USING actor_id, actor, reason, lower(TG_OP), TG_TABLE_NAME, company_column;
   RETURN NULL;
 END $$;
+
+-- EXECUTE is what it takes to make a trigger of a function, not to fire one that is there.
+REVOKE EXECUTE ON FUNCTION baro_audit() FROM PUBLIC, baro_app, baro_reader;

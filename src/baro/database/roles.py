@@ -53,3 +53,8 @@ def prepare(url: str) -> None:
             connection.execute("GRANT CREATE, USAGE ON SCHEMA public TO baro_owner")
         connection.execute("GRANT USAGE ON SCHEMA public TO baro_app, baro_reader")
         connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        # nobody but the owner makes tables here, not even for the length of a connection
+        database = sql.Identifier(connection.info.dbname)
+        connection.execute(
+            sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC, baro_app, baro_reader").format(database)
+        )
