@@ -22,20 +22,25 @@ class Guard:
     delete a row of any table of ours.
     company: the column that says whose row it is.
     writable: False for tables that only the database's own functions fill.
+    hidden: columns that whoever may only read does not get to see.
     """
 
     audited: bool = True
     append_only: bool = False
     company: str = "company_id"
     writable: bool = True
+    hidden: tuple[str, ...] = ()
 
 
 def apply(cursor: Executes, guards: Mapping[str, Guard], plain: Iterable[str]) -> None:
-    """Put `guards` (table name → guard) in force, and open `plain` tables (of libraries) to the application."""
+    """Put `guards` (table name → guard) in force, and open `plain` tables (of libraries) to the application.
+
+    Any other table stays closed.
+    """
     cursor.execute(files("baro.database").joinpath("functions.sql").read_text(encoding="utf-8"))
     for table in plain:
         cursor.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON "{table}" TO baro_app')
-    cursor.execute("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO baro_app")
+        cursor.execute(_GRANT_SEQUENCES.format(table=table))
     for table, guard in guards.items():
         for statement in statements(table, guard):
             cursor.execute(statement)
@@ -53,7 +58,7 @@ def statements(table: str, guard: Guard) -> list[str]:
         f'CREATE POLICY company_isolation ON "{table}" USING ({mine}) WITH CHECK ({mine})',
         f'REVOKE ALL ON "{table}" FROM PUBLIC, baro_app, baro_reader',
         f'GRANT {verbs} ON "{table}" TO baro_app',
-        f'GRANT SELECT ON "{table}" TO baro_reader',
+        _grant_to_reader(table, guard.hidden),
         f'DROP TRIGGER IF EXISTS keep_history ON "{table}"',
         f'CREATE TRIGGER keep_history BEFORE TRUNCATE ON "{table}" EXECUTE FUNCTION baro_refuse_truncate()',
         f'DROP TRIGGER IF EXISTS keep_key ON "{table}"',
@@ -69,6 +74,31 @@ def statements(table: str, guard: Guard) -> list[str]:
             )
     return out
 
+
+def _grant_to_reader(table: str, hidden: tuple[str, ...]) -> str:
+    """SELECT on all columns of `table` but the `hidden` ones."""
+    if not hidden:
+        return f'GRANT SELECT ON "{table}" TO baro_reader'
+    return _GRANT_COLUMNS.format(table=table, hidden=", ".join(f"'{column}'" for column in hidden))
+
+
+_GRANT_COLUMNS = """
+DO $$ BEGIN
+  EXECUTE (
+    SELECT 'GRANT SELECT (' || string_agg(quote_ident(attname), ', ') || ') ON "{table}" TO baro_reader'
+    FROM pg_attribute
+    WHERE attrelid = '"{table}"'::regclass AND attnum > 0 AND NOT attisdropped AND attname NOT IN ({hidden}));
+END $$
+"""
+
+# those that a column calls by its default; a column that is an identity needs no grant
+_GRANT_SEQUENCES = """
+DO $$ DECLARE sequence regclass; BEGIN
+  FOR sequence IN SELECT s.oid FROM pg_class s JOIN pg_depend d ON d.objid = s.oid AND d.deptype = 'a'
+    WHERE s.relkind = 'S' AND d.refobjid = '"{table}"'::regclass
+  LOOP EXECUTE format('GRANT USAGE ON SEQUENCE %s TO baro_app', sequence); END LOOP;
+END $$
+"""
 
 _EVENTS = {
     "INSERT": "NEW TABLE AS new_rows",

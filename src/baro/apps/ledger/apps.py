@@ -6,6 +6,9 @@ from django.db.models.signals import post_migrate
 
 from baro.database import guards
 
+LIBRARIES = ("sessions", "contenttypes", "auth", "procrastinate")
+"""The apps of Django and of procrastinate whose tables the application may change freely."""
+
 
 class LedgerConfig(AppConfig):
     name = "baro.apps.ledger"
@@ -27,10 +30,19 @@ def guarded_tables() -> dict[str, guards.Guard]:
     return found
 
 
+def library_tables() -> list[str]:
+    """The tables of the library apps that are named here, and of no other."""
+    return [
+        model._meta.db_table
+        for label in LIBRARIES
+        for model in apps.get_app_config(label).get_models(include_auto_created=True)
+    ]
+
+
 def put_guards_in_force(using: str, **kwargs: object) -> None:
     """After every migration: policies, grants and triggers as the models say now."""
     ours = guarded_tables()
     with connections[using].cursor() as cursor:
         tables = connections[using].introspection.table_names(cursor)
         if set(ours) <= set(tables):  # false only half way through a partial or backward migration
-            guards.apply(cursor, ours, plain=[t for t in tables if t not in ours])
+            guards.apply(cursor, ours, plain=library_tables())

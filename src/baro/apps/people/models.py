@@ -43,6 +43,8 @@ class Site(Named, Record):
 class User(AbstractBaseUser, Record):
     """A person. Accounts are personal, never deleted and never given to another."""
 
+    guard = Guard(hidden=("password",))
+
     last_login = None  # every attempt is a SignIn
 
     username = models.CharField(_("user name"), max_length=150, unique=True)
