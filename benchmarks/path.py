@@ -186,7 +186,7 @@ def follow(lot_no: str, count: int, patience: float) -> tuple[list[tuple[float, 
     from baro.apps.ledger.services import reading
     from baro.apps.manufacturing.models import Lot
     from baro.apps.people.queries import company_of
-    from baro.apps.release.gathering import historian, missing
+    from baro.apps.release.gathering import historian, not_observed
     from baro.apps.release.models import Standing
     from baro.config import config
     from baro.database.roles import Role, conninfo
@@ -206,7 +206,7 @@ def follow(lot_no: str, count: int, patience: float) -> tuple[list[tuple[float, 
                     judged.append((moment, Standing.objects.get(lot__lot_no=lot_no).spectra))
             if judged:
                 with reading(company):
-                    gone = missing(historian(company), Lot.objects.get(lot_no=lot_no))
+                    gone = not_observed(historian(company), Lot.objects.get(lot_no=lot_no)).spectra
                 if judged[-1][1] + gone >= count:
                     return judged, gone
     raise SystemExit(f"{lot_no}: {judged[-1:]} of {count} after {patience} s")
