@@ -12,15 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db import connection
 from django.utils import timezone
 
 from baro.apps.manufacturing.models import Lot
 from baro.apps.pat.models import PredictionBlock
 from baro.apps.pat.predictions import PredictionTable, from_bytes, joined
+from baro.apps.plant.queries import historian
 from baro.apps.release.judging import Missing
 from baro.apps.release.verdicts import Basis, Judged, Root, judged
-from baro.config import config
 from baro.edge.blocks import GOOD, Kind
 from baro.historian.errors import HistorianError
 from baro.historian.store import Historian
@@ -70,12 +69,6 @@ class Gathered:
             "gaps": evidence["gaps"],
         }
         return now != then
-
-
-def historian(company_id: object) -> Historian:
-    """The historian on Django's own connection, inside the caller's transaction."""
-    connection.ensure_connection()
-    return Historian(connection.connection, company_id, config().data_dir)
 
 
 def gather(basis: Basis) -> Gathered:
