@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
@@ -36,7 +36,11 @@ class Store:
         self.events: list[Event] = []
         self.samples = 0
 
-    def write_block(self, block: Block, digests: list[bytes], body: bytes) -> None:
+    def write_blocks(self, blocks: Sequence[tuple[Block, list[bytes], bytes]]) -> None:
+        for block, _, _ in blocks:
+            self._write_block(block)
+
+    def _write_block(self, block: Block) -> None:
         if block.kind is Kind.SAMPLES:
             self.samples += block.count
             return
