@@ -26,8 +26,8 @@ def addresses() -> list[str]:
         for name, pattern in get_resolver().reverse_dict.items()
         if isinstance(name, str)
     ] + [
-        "/" + re.sub(r"%\(\w+\)s", "released", match[0][0][0])
-        for _prefix, resolver in get_resolver().namespace_dict.values()
+        "/" + prefix + re.sub(r"%\(\w+\)s", "released", match[0][0][0])
+        for prefix, resolver in get_resolver().namespace_dict.values()
         for name, match in resolver.reverse_dict.items()
         if isinstance(name, str) and name not in OPEN
     ]

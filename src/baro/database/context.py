@@ -1,14 +1,31 @@
 """Who acts, for which company, and why: set for one transaction, read by the database itself.
 
 Row-level security compares every row's company with ``baro.company``; the audit trigger copies
-``baro.actor`` and ``baro.reason`` into the trail and refuses a change that has none.
+``baro.actor`` and ``baro.reason`` into the trail and refuses a change that has none, and writes down by
+which request, from which version of Baro and in which zone the site keeps its time.
 """
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
+
+from baro import __version__
+from baro.config import config
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The request that is being answered; empty for a program."""
+
+
+class Kind(StrEnum):
+    """What acted: a person through a page or token, or software by itself. The database writes DATABASE."""
+
+    PERSON = "person"
+    PROGRAM = "program"
+    DATABASE = "database"
 
 
 class Executes(Protocol):
@@ -28,13 +45,20 @@ class Context:
 
     def apply(self, cursor: Executes) -> None:
         """Set this context until the end of the running transaction."""
-        cursor.execute(
-            "SELECT set_config('baro.company', %s, true), set_config('baro.actor_id', %s, true),"
-            " set_config('baro.actor', %s, true), set_config('baro.reason', %s, true)",
-            [
-                str(self.company or ""),
-                str(self.actor_id or ""),
-                self.actor,
-                self.reason,
-            ],
-        )
+        values = {
+            "company": str(self.company or ""),
+            "actor_id": str(self.actor_id or ""),
+            "actor": self.actor,
+            "reason": self.reason,
+            "kind": (Kind.PERSON if self.actor_id else Kind.PROGRAM).value,
+            "request": request_id.get(),
+            "version": __version__,
+            "zone": config().time_zone,
+        }
+        cursor.execute(_APPLY, list(values.values()))
+
+
+_APPLY = "SELECT " + ", ".join(
+    f"set_config('baro.{name}', %s, true)"
+    for name in ("company", "actor_id", "actor", "reason", "kind", "request", "version", "zone")
+)

@@ -32,6 +32,7 @@ DECLARE
   actor_id uuid := nullif(current_setting('baro.actor_id', true), '')::uuid;
   actor text := coalesce(current_setting('baro.actor', true), '');
   reason text := coalesce(current_setting('baro.reason', true), '');
+  kind text := coalesce(current_setting('baro.kind', true), '');
   source text;
 BEGIN
   -- a table of somebody's own that is named like one of ours would put made-up entries into the trail
@@ -44,6 +45,7 @@ BEGIN
       RAISE EXCEPTION 'a change of % needs an actor and a reason', TG_TABLE_NAME USING ERRCODE = 'BA001';
     END IF;
     actor := 'database login ' || session_user;
+    kind := 'database';
   END IF;
   IF TG_OP = 'INSERT' THEN
     source := 'SELECT r.id::text AS id, NULL::jsonb AS old, baro_redacted(to_jsonb(r)) AS new,'
@@ -62,11 +64,13 @@ BEGIN
   END IF;
   EXECUTE 'INSERT INTO ledger_auditentry'
           ' (company_id, at, actor_id, actor, reason, action, table_name, record_id, old, new,'
-          '  transaction_id, program, login)'
+          '  transaction_id, kind, request, version, zone, program, login)'
           ' SELECT s.company, clock_timestamp(), $1, $2, $3, $4, $5, s.id, s.old, s.new,'
-          '  pg_current_xact_id()::text::bigint, current_setting(''application_name''), session_user'
+          '  pg_current_xact_id()::text::bigint, $7, $8, $9, $10, current_setting(''application_name''), session_user'
           ' FROM (' || source || ') s'
-    USING actor_id, actor, reason, lower(TG_OP), TG_TABLE_NAME, company_column;
+    USING actor_id, actor, reason, lower(TG_OP), TG_TABLE_NAME, company_column, kind,
+      coalesce(current_setting('baro.request', true), ''), coalesce(current_setting('baro.version', true), ''),
+      coalesce(current_setting('baro.zone', true), '');
   RETURN NULL;
 END $$;
 

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone, translation
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from baro.apps.people.roles import Permission
 
 VERSION = version("baro")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of the main menu: shown to whoever has the permission, marked when the page's `section` is its own."""
+
+    section: str
+    url: str
+    label: str | Promise
+    permission: Permission = Permission.VIEW
+
+
+MENU = (
+    Place("overview", "overview", _("Plant overview")),
+    Place("lots", "release:lots", _("Lots")),
+)
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -21,4 +42,11 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "now": timezone.now(),
         "version": VERSION,
         "here": request.get_full_path(),
+        "menu": _menu(request),
     }
+
+
+def _menu(request: HttpRequest) -> list[Place]:
+    # a request that is refused at the door has no user yet
+    user = getattr(request, "user", None)
+    return [place for place in MENU if user.may(place.permission)] if user and user.is_authenticated else []

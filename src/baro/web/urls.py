@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from baro.apps.release import addresses  # noqa: F401 - makes the converter `lot` known
 from baro.web import views
+from baro.web.api import api
 from baro.web.live import views as live
 
 handler400 = "baro.web.errors.bad_request"
@@ -19,4 +20,5 @@ urlpatterns = [
     path("lots/<lot:lot_no>/state.json", live.live_state, name="lot-state"),
     path("lots/<lot:lot_no>/stream", live.stream, name="lot-stream"),
     path("", include("baro.apps.release.urls")),
+    path("api/v1/", api.urls),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
 from baro.apps.people.models import User
-from baro.database.context import Context
+from baro.database.context import Context, request_id
 
 USER_KEY = "user"
 COMPANY_KEY = "company"
@@ -34,6 +35,14 @@ class CompanyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        # every entry of the trail says which request it came from; an identity of the caller's own is not believed
+        token = request_id.set(uuid.uuid4().hex)
+        try:
+            return self._answer(request)
+        finally:
+            request_id.reset(token)
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         company = request.session.get(COMPANY_KEY)
         with transaction.atomic():
             with connection.cursor() as cursor:

@@ -37,6 +37,17 @@ class Migration(migrations.Migration):
                 ("old", models.JSONField(null=True, verbose_name="old value")),
                 ("new", models.JSONField(null=True, verbose_name="new value")),
                 ("transaction_id", models.BigIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("person", "a person"), ("program", "software"), ("database", "a database login")],
+                        max_length=8,
+                        verbose_name="by",
+                    ),
+                ),
+                ("request", models.TextField(verbose_name="request")),
+                ("version", models.TextField(verbose_name="version of Baro")),
+                ("zone", models.TextField(verbose_name="time zone")),
                 ("program", models.TextField(verbose_name="program")),
                 ("login", models.TextField(verbose_name="database login")),
             ],
