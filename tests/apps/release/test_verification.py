@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 
 import psycopg
 import pytest
@@ -19,7 +19,8 @@ from baro.apps.release.tasks import seal_lot
 from baro.apps.release.verification import verify_batch
 from baro.config import config
 from baro.database.roles import Role, conninfo
-from baro.edge.blocks import batch_from_bytes
+from baro.demo.seed import SPECTRA_SOURCE
+from baro.edge.blocks import Gap, GapReason, batch_from_bytes
 from baro.historian.store import Historian
 from tests.plant import LOTS, Plant
 
@@ -153,6 +154,14 @@ def test_a_later_recalibration_changes_no_verdict(released: Plant) -> None:
     report = verify_batch(released.company, LOT)
     assert report.equal
     assert any("master data" in note for note in report.notes)
+
+
+def test_a_gap_that_is_found_later_changes_no_verdict(released: Plant) -> None:
+    now = datetime.now(UTC)
+    released.sink.write_gap(Gap(SPECTRA_SOURCE, 0, 121, 130, LOT, now, now, GapReason.CONNECTION_LOST))
+    report = verify_batch(released.company, LOT)
+    assert report.equal
+    assert any("gap" in note for note in report.notes)
 
 
 def test_sealing_and_dropping_hot_blocks_changes_no_answer(released: Plant, database: str) -> None:

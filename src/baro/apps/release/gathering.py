@@ -29,32 +29,18 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
-    """predictions as stored; tags: name → good values; bad: name → how many were not good; sample_digests:
-    one a block of samples, in order; gaps: what was not observed; spectra: how many are stored; last: event
-    time of the last one; read_to: number of the latest stored block that is in it."""
+class Stored:
+    """What is stored of a lot, without reading an observation.
 
-    predictions: PredictionTable
-    tags: Mapping[str, Floats]
-    bad: Mapping[str, int]
+    sample_digests: one a block of samples, in order; gaps: what was not observed; spectra: how many are
+    stored; last: event time of the last one; read_to: number of the latest stored block that is in it.
+    """
+
     sample_digests: tuple[bytes, ...]
     gaps: Missing
     spectra: int
     last: datetime | None
     read_to: int
-
-    def judged(self, basis: Basis, complete: bool) -> Judged:
-        unpredicted = self.spectra - len(self.predictions)
-        return judged(
-            basis,
-            self.predictions,
-            self.tags,
-            self.bad,
-            self.sample_digests,
-            self.gaps,
-            unpredicted,
-            complete,
-        )
 
     def differs_from(self, evidence: Mapping[str, Any]) -> bool:
         """Was something stored, or some gap closed, after a verdict with this `evidence`?"""
@@ -71,28 +57,59 @@ class Gathered:
         return now != then
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """predictions as stored; tags: name → good values; bad: name → how many were not good."""
+
+    stored: Stored
+    predictions: PredictionTable
+    tags: Mapping[str, Floats]
+    bad: Mapping[str, int]
+
+    def judged(self, basis: Basis, complete: bool) -> Judged:
+        unpredicted = self.stored.spectra - len(self.predictions)
+        return judged(
+            basis,
+            self.predictions,
+            self.tags,
+            self.bad,
+            self.stored.sample_digests,
+            self.stored.gaps,
+            unpredicted,
+            complete,
+        )
+
+
+def look(lot: Lot) -> Stored:
+    """What is stored of a lot; call inside a transaction of the company."""
+    store = historian(lot.company_id)
+    rows = store.blocks(lot.lot_no)
+    return Stored(
+        sample_digests=tuple(row.digest for row in rows if row.kind is Kind.SAMPLES),
+        gaps=not_observed(store, lot),
+        spectra=sum(row.count for row in rows if row.kind is Kind.SPECTRA),
+        last=max((row.time_max for row in rows if row.kind is Kind.SPECTRA), default=None),
+        read_to=max((row.id for row in rows), default=0),
+    )
+
+
 def gather(basis: Basis) -> Gathered:
     """Read all of it; call inside a transaction of the company.
 
     Process values that can no longer be read are none: their criteria then need a person.
     """
     lot = basis.lot
-    store = historian(lot.company_id)
-    rows = store.blocks(lot.lot_no)
+    stored = look(lot)
     try:
-        samples = store.samples(lot=lot.lot_no, tags=list(basis.tags)) if basis.tags else None
+        samples = historian(lot.company_id).samples(lot=lot.lot_no, tags=list(basis.tags)) if basis.tags else None
     except HistorianError as error:
         log.error("process values of lot %s: %s", lot.lot_no, error)
         samples = None
     return Gathered(
+        stored=stored,
         predictions=stored_predictions(lot.lot_no, basis.model.digest),
         tags=good_values(samples, basis.tags),
         bad=bad_values(samples, basis.tags),
-        sample_digests=tuple(row.digest for row in rows if row.kind is Kind.SAMPLES),
-        gaps=not_observed(store, lot),
-        spectra=sum(row.count for row in rows if row.kind is Kind.SPECTRA),
-        last=max((row.time_max for row in rows if row.kind is Kind.SPECTRA), default=None),
-        read_to=max((row.id for row in rows), default=0),
     )
 
 

@@ -25,7 +25,7 @@ from baro.apps.manufacturing.services import complete_lot, start_lot
 from baro.apps.pat.models import CalibrationModel, PredictionBlock
 from baro.apps.pat.predictions import PredictionTable, joined, predict
 from baro.apps.pat.services import operator_for, store_predictions
-from baro.apps.release.gathering import Gathered, bad_values, gather, good_values, historian, not_observed
+from baro.apps.release.gathering import Gathered, bad_values, gather, good_values, historian, look, not_observed
 from baro.apps.release.judging import Missing
 from baro.apps.release.models import Outcome, Standing
 from baro.apps.release.services import announce, final_verdict, record_verdict
@@ -60,8 +60,8 @@ class _Running:
     def __init__(self, basis: Basis, so_far: Gathered) -> None:
         self.basis = basis
         self.operator: OnlineOperator | None = None
-        self.last = so_far.last
-        self.read_to = so_far.read_to
+        self.last = so_far.stored.last
+        self.read_to = so_far.stored.read_to
         self.states: tuple[str, ...] = ()
         self.unsaved: list[tuple[Block, PredictionTable]] = []
         self._predictions: list[PredictionTable] = []
@@ -70,7 +70,7 @@ class _Running:
         self._spectra_root = Root()
         self._tags = {tag: [so_far.tags[tag]] for tag in basis.tags}
         self._bad = dict(so_far.bad)
-        self._digests = list(so_far.sample_digests)
+        self._digests = list(so_far.stored.sample_digests)
         self._samples_root = Root(self._digests)
         self._add(so_far.predictions)
 
@@ -304,22 +304,24 @@ class Online:
             complete_lot(self.actor, lot, at)
             basis = Basis.of(lot)
             found = gather(basis)
-            record_verdict(self.actor, lot, found.judged(basis, complete=True), final=True, last=found.last)
+            record_verdict(self.actor, lot, found.judged(basis, complete=True), final=True, last=found.stored.last)
             seal_lot.defer(company=str(self.company), lot_no=lot.lot_no)
         self._running.pop(lot.lot_no, None)
 
     def _reconsider(self) -> None:
         """Judge a complete lot again when something of it came late. Both verdicts stay; the newer one counts."""
         with reading(self.company):
-            lots = list(_with_all(_open_lots().filter(state=Lot.State.COMPLETE)))
-        for lot in lots:
+            late = [
+                lot
+                for lot in _with_all(_open_lots().filter(state=Lot.State.COMPLETE))
+                if (last := final_verdict(lot)) and look(lot).differs_from(last.evidence)
+            ]
+        for lot in late:
             with change(self.actor, "observations came after the final verdict"):
                 basis = Basis.of(lot)
                 found = gather(basis)
-                last = final_verdict(lot)
-                if last is not None and found.differs_from(last.evidence):
-                    record_verdict(self.actor, lot, found.judged(basis, complete=True), final=True, last=found.last)
-                    seal_lot.defer(company=str(self.company), lot_no=lot.lot_no)
+                record_verdict(self.actor, lot, found.judged(basis, complete=True), final=True, last=found.stored.last)
+                seal_lot.defer(company=str(self.company), lot_no=lot.lot_no)
 
 
 def _open_lots() -> QuerySet[Lot]:

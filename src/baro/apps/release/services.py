@@ -19,7 +19,7 @@ from baro.apps.people.services import reauthenticate
 from baro.apps.release import errors
 from baro.apps.release.certificate import render
 from baro.apps.release.certificates import content_of
-from baro.apps.release.gathering import gather
+from baro.apps.release.gathering import look
 from baro.apps.release.models import Certificate, Decision, Outcome, Verdict, VerdictState
 from baro.apps.release.verdicts import Basis, Judged
 
@@ -39,7 +39,7 @@ LANGUAGES = ("ko", "en")
 
 
 def record_verdict(actor: Actor, lot: Lot, found: Judged, *, final: bool, last: datetime | None) -> Verdict:
-    """Add a verdict to the lot's history and tell the pages. The final one exists once."""
+    """Add a verdict to the lot's history and tell the pages. The newest final one counts."""
     with change(actor, "judged by the control strategy"):
         verdict = Verdict.objects.create(
             company_id=lot.company_id,
@@ -90,7 +90,7 @@ def decide(
         if verdict.content_hash != seen_hash:
             raise RecordChanged
         basis = Basis.of(lot)
-        if gather(basis).differs_from(verdict.evidence):
+        if look(lot).differs_from(verdict.evidence):
             raise errors.LateData(lot=lot_no)
         if wanted is Outcome.RELEASED and not (basis.approved and basis.strategy_hash == _strategy_of(verdict)):
             raise errors.NotApproved(lot=lot_no)

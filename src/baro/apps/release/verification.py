@@ -20,6 +20,7 @@ from baro.apps.release.certificate import render
 from baro.apps.release.certificates import content_of
 from baro.apps.release.errors import LotUnknown
 from baro.apps.release.gathering import gather, historian
+from baro.apps.release.judging import Missing
 from baro.apps.release.models import Certificate, Decision, Verdict
 from baro.apps.release.services import final_verdict, signed_content
 from baro.apps.release.verdicts import Basis, Judged, verdict_hash
@@ -92,14 +93,16 @@ def _storage(lot: Lot) -> Iterator[Difference]:
 
 def _recompute(lot: Lot, report: Verification, block_size: int | None) -> None:
     basis = Basis.of(lot)
-    stored = gather(basis)
+    gathered = gather(basis)
     spectra = historian(lot.company_id).spectra(lot=lot.lot_no)
     again = predict_again(operator_for(basis.model.digest), spectra, block_size)
     report.spectra = len(spectra)
-    report.differences += _compare(lot, stored.predictions, again)
+    report.differences += _compare(lot, gathered.predictions, again)
     verdict = final_verdict(lot)
     then = basis.as_of(verdict.evidence["master_data"]) if verdict else basis
-    found = replace(stored, predictions=again).judged(then, complete=True)
+    gaps = Missing(**verdict.evidence["gaps"]) if verdict else gathered.stored.gaps
+    stored = replace(gathered.stored, gaps=gaps)
+    found = replace(gathered, stored=stored, predictions=again).judged(then, complete=True)
     report.samples = found.evidence["samples"]["count"]
     report.state = str(found.state)
     report.result = hashlib.sha256(f"{again.hash()}{found.content_hash}".encode()).hexdigest()
@@ -109,6 +112,8 @@ def _recompute(lot: Lot, report: Verification, block_size: int | None) -> None:
         report.differences.append(Difference("approved content", named, found=basis.strategy_hash))
     if basis.frozen() != then.frozen():
         report.notes.append("the master data have changed since the verdict; it was recomputed with those of its time")
+    if gaps != gathered.stored.gaps:
+        report.notes.append("a gap was closed or added since the verdict; it was recomputed with those of its time")
 
 
 def predict_again(operator: OnlineOperator, spectra: SpectraTable, block_size: int | None = None) -> PredictionTable:
