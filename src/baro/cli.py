@@ -183,6 +183,18 @@ def verify_batch(
     sys.exit(0 if report.equal else 1)
 
 
+@verify.command(name="proofs")
+def verify_proofs(
+    folder: Path,
+    *,
+    standalone: Annotated[bool, Parameter(help="Run the cases by the stand-alone verifier instead.")] = False,
+) -> None:
+    """Run a folder of conformance cases of Merkle proofs; exit 0 only when every case comes out right."""
+    from baro.apps.ledger.merkle.command import run
+
+    sys.exit(run(folder, standalone))
+
+
 def find_database() -> None:
     """Without BARO_DATABASE_URL the database is the embedded one: start it unless it runs, for as long as we do."""
     if config().database_url:
