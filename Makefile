@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 export NO_MKDOCS_2_WARNING = 1
 export BARO_HOME ?= $(CURDIR)/.baro
 
-.PHONY: help install demo clean-demo test lint format docs bench soak
+.PHONY: help install demo clean-demo test lint format docs tables bench soak
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
@@ -41,6 +41,9 @@ lint: install    ## linters, types, import contracts, documentation
 
 docs: install    ## build the documentation into site/
 	$(BIN)/mkdocs build --strict
+
+tables: install  ## the pages of docs/validation that are made of data and of the tests' markers
+	$(BIN)/python -m tests.validation.tables
 
 format: install  ## put the code into shape
 	$(BIN)/ruff check --fix

@@ -31,6 +31,7 @@ SEED = 20261122
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800 if SOAK else 420)]
 
 
+@pytest.mark.clause("Annex 11 16", "별표 9 4.12")
 def test_rounds_of_kill_9_lose_and_double_nothing(tmp_path: Path) -> None:
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)  # the embedded server runs as a user of its own when this runs as root

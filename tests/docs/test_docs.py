@@ -83,6 +83,7 @@ def shown(default: object) -> str:
     return f"`{json.dumps(default) if isinstance(default, dict | bool) else default}`"
 
 
+@pytest.mark.clause("Part 11 11.10(k)")
 @pytest.mark.parametrize("name", Config.model_fields)
 def test_every_setting_has_its_row(name: str) -> None:
     field = Config.model_fields[name]
@@ -119,6 +120,7 @@ def commands(of: App, path: str = "baro") -> Iterator[tuple[str, App]]:
 COMMANDS = dict(commands(app))
 
 
+@pytest.mark.clause("Part 11 11.10(k)")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_and_option_is_documented(command: str) -> None:
     section = sections("reference/commands.md")[command]
@@ -172,6 +174,7 @@ def all_errors() -> list[type[BaroError]]:
     return list(below(BaroError))
 
 
+@pytest.mark.clause("Part 11 11.10(k)")
 def test_every_error_code_has_its_row() -> None:
     documented = rows("reference/errors.md", "Errors that people read")
     del documented["Code"]

@@ -57,6 +57,7 @@ async def test_what_arrives_with_the_stop_is_kept(tmp_path: Path) -> None:
     assert sink.seqs() == [1]
 
 
+@pytest.mark.clause("Annex 11 16", "별표 9 4.12")
 async def test_a_missing_sink_only_fills_the_spool(tmp_path: Path) -> None:
     sink = MemorySink()
     await collect(tmp_path, sink, [[spectrum(1)]])
@@ -197,6 +198,7 @@ async def test_samples_wait_no_longer_than_they_may(tmp_path: Path) -> None:
     await running
 
 
+@pytest.mark.clause("Annex 11 13")
 async def test_a_link_that_is_down_is_an_open_gap_until_the_next_spectrum(tmp_path: Path) -> None:
     sink = MemorySink()
     down = LinkState((NIR,), False, T0 + timedelta(seconds=2), "lost")

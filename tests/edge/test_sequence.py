@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 from edge_peers import AXIS, NIR, T0, MemorySink
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -62,6 +63,7 @@ class Collector:
             self.spool.remove(entries)
 
 
+@pytest.mark.clause("Annex 11 5", "별표 9 4.1")
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, min_size=5, max_size=60), st.randoms(use_true_random=False))
 def test_every_served_spectrum_is_stored_once_or_in_a_gap(steps: list[str], random) -> None:
@@ -201,6 +203,7 @@ def test_blocks_are_cut_where_the_lot_changes_and_the_ends_are_told_in_order() -
     ]
 
 
+@pytest.mark.clause("Part 11 11.10(h)")
 def test_a_clock_that_moves_is_told_and_the_spectra_kept() -> None:
     collector_time = [T0 + timedelta(seconds=second) for second in range(6)]
     source_time = [*collector_time[:3], *(time - timedelta(hours=1) for time in collector_time[3:])]

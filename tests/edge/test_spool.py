@@ -97,6 +97,7 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     spool.close()
 
 
+@pytest.mark.clause("Annex 11 16", "별표 9 4.12")
 def test_kill_9_loses_nothing_that_was_committed(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
     code = [sys.executable, "-c", APPENDER, str(path), str(Path(__file__).parent)]

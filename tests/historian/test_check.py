@@ -110,6 +110,7 @@ def test_a_body_without_a_batch(sink: PostgresSink, historian: Historian, tamper
     assert kinds(historian.check("L1")) == {FindingKind.UNREADABLE}
 
 
+@pytest.mark.clause("Annex 11 7.1", "별표 9 4.3")
 @pytest.mark.parametrize("seed", range(4))
 def test_any_flipped_byte_of_a_hot_body_is_found(
     sink: PostgresSink, historian: Historian, tamper: Tamper, company: UUID, seed: int
@@ -130,6 +131,7 @@ def test_any_flipped_byte_of_a_hot_body_is_found(
     assert historian.check("L1") == []
 
 
+@pytest.mark.clause("Annex 11 7.1", "Annex 11 17", "별표 9 4.3", "별표 9 4.13")
 @pytest.mark.parametrize("seed", range(4))
 def test_any_flipped_byte_of_a_sealed_file_is_found(
     sink: PostgresSink, historian: Historian, retention: Historian, lake: Path, seed: int

@@ -64,6 +64,7 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
     server.stop()
 
 
+@pytest.mark.clause("Annex 11 16", "별표 9 4.12")
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_half_a_minute_without_the_database(server: EmbeddedServer, tmp_path: Path) -> None:

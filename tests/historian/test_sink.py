@@ -45,6 +45,7 @@ def test_a_replay_changes_nothing(sink: PostgresSink, historian: Historian) -> N
     assert historian.axis(NIR.digest) == NIR
 
 
+@pytest.mark.clause("Annex 11 5", "별표 9 4.1")
 def test_other_content_under_the_same_key_is_refused(sink: PostgresSink, historian: Historian) -> None:
     write(sink, spectra_block(1, 20))
     for other in (spectra_block(1, 21), spectra_block(1, 20, lot="L2"), samples_block(1, 20, source="press-1/nir")):
@@ -132,6 +133,7 @@ def test_numbers_that_do_not_rise_are_malformed(sink: PostgresSink, seqs: list[i
         write(sink, spectra_block(seqs=seqs))
 
 
+@pytest.mark.clause("Annex 11 5", "별표 9 4.1")
 def test_digests_must_be_of_each_observation(sink: PostgresSink) -> None:
     block = spectra_block()
     with pytest.raises(Malformed):
@@ -250,6 +252,7 @@ def test_other_companies_see_nothing(sink: PostgresSink, app_url: str, company: 
         assert connection.execute(missing, [company]).fetchone() == ("{[1,21)}",)  # as if there were no block
 
 
+@pytest.mark.clause("Part 11 11.10(d)")
 def test_nobody_writes_for_another_company(app_url: str, company: UUID) -> None:
     with psycopg.connect(app_url) as connection:
         Context(company).apply(connection)
@@ -260,6 +263,7 @@ def test_nobody_writes_for_another_company(app_url: str, company: UUID) -> None:
             )
 
 
+@pytest.mark.clause("Part 11 11.10(c)")
 @pytest.mark.parametrize("role", [Role.APP, Role.READER])
 @pytest.mark.parametrize("table", schema.TABLES)
 @pytest.mark.parametrize("statement", ["UPDATE {} SET recorded_at = now()", "DELETE FROM {}", "TRUNCATE {}"])

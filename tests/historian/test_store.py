@@ -82,6 +82,7 @@ def test_after_and_limit(sink: PostgresSink, historian: Historian) -> None:
             assert keys(after=after, limit=limit) == rest[:limit]
 
 
+@pytest.mark.clause("Annex 11 4.8")
 def test_sealing_and_dropping_change_no_answer(
     sink: PostgresSink, historian: Historian, retention: Historian, lake: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_samples_by_lot_time_and_tag(sink: PostgresSink, historian: Historian) -
     assert historian.samples().num_rows == 60
 
 
+@pytest.mark.clause("Annex 11 4.8")
 def test_samples_keep_every_bit(sink: PostgresSink, historian: Historian, retention: Historian) -> None:
     odd = np.array([0x7FF8000000000001, 0xFFF8000000000000, 0x8000000000000000, 0, 1], dtype=np.uint64).view(np.float64)
     write(sink, samples_block(3, 5, values=odd.tolist()))

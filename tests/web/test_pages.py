@@ -38,6 +38,7 @@ def decide(client: Browser, lot: str, outcome: str, password: str, seen: str, re
     return client.post(f"/lots/{lot}/release/sign/{outcome}", form, headers={"HX-Request": "true"})
 
 
+@pytest.mark.clause("Part 11 11.10(d)", "Annex 11 12.1", "별표 9 4.8")
 def test_nobody_sees_anything_without_signing_in(database: str) -> None:
     found = addresses()
     assert len(found) >= 9
@@ -147,6 +148,7 @@ def test_any_lot_number_of_the_equipment_has_its_pages(plant: Plant, signed_in: 
     assert client.get("/").status_code == 200
 
 
+@pytest.mark.clause("Annex 11 4.7")
 def test_hostile_input_is_refused_or_ignored(signed_in: SignIn) -> None:
     client = signed_in("quality1")
     for address in ("/lots?search=%00", "/lots?%00=x", "/lots/x%00y", "/lots/x%2500y", "/lots/x%00y/stream", "/%00"):
@@ -171,6 +173,7 @@ def test_every_page_carries_the_policy_and_stays_out_of_caches(signed_in: SignIn
     assert not re.search(r"""(src|href)=["'](https?:)?//""", page)
 
 
+@pytest.mark.clause("Part 11 11.50", "Part 11 11.200(a)(1)", "Annex 11 15", "별표 9 4.11")
 def test_a_good_lot_is_released_by_the_head_of_quality_alone(plant: Plant, signed_in: SignIn) -> None:
     verdict = plant.finished("A")
     lot, seen = verdict.lot.lot_no, verdict.content_hash
@@ -226,6 +229,7 @@ def test_a_lot_that_is_not_good_has_no_way_to_a_release(shown: Plant, signed_in:
         assert not Decision.objects.exists()
 
 
+@pytest.mark.clause("Part 11 11.10(e)", "Annex 11 8.2", "Annex 11 9", "별표 9 4.4", "별표 9 4.5")
 def test_the_history_tells_every_change_in_words(plant: Plant, signed_in: SignIn) -> None:
     verdict = plant.finished("A")
     lot = verdict.lot.lot_no

@@ -28,6 +28,7 @@ def trail(plant: Plant, **filters: object) -> list[AuditEntry]:
         return list(AuditEntry.objects.filter(**filters))
 
 
+@pytest.mark.clause("Part 11 11.10(e)", "Annex 11 9", "별표 9 4.5", "Part 11 11.10(c)")
 def test_every_table_of_ours_is_guarded_by_the_database(database: str) -> None:
     """Isolation and history stand in the catalogue of PostgreSQL, for every model there is."""
     ours = guarded_tables()
@@ -74,6 +75,7 @@ def test_a_table_that_nobody_named_stays_closed(database: str) -> None:
         raw.rollback()
 
 
+@pytest.mark.clause("Part 11 11.10(e)")
 def test_no_entry_of_the_trail_can_be_forged_from_a_table_of_ones_own(database: str) -> None:
     with psycopg.connect(conninfo(database, Role.APP)) as app:
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="temporary"), app.transaction():
@@ -130,6 +132,15 @@ def test_a_model_without_a_guard_is_an_error() -> None:
         apps.clear_cache()
 
 
+@pytest.mark.clause(
+    "Part 11 11.10(e)",
+    "Annex 11 9",
+    "Annex 11 10",
+    "Annex 11 12.4",
+    "별표 9 4.5",
+    "별표 9 4.8",
+    "별표 9 4.6",
+)
 @pytest.mark.parametrize("path", ["save", "update", "bulk", "raw"])
 def test_every_write_path_leaves_an_entry(plant: Plant, path: str) -> None:
     with change(Program("tester", plant.company), f"by {path}"):
@@ -166,6 +177,7 @@ def test_what_was_undone_is_not_in_the_trail(plant: Plant) -> None:
     assert trail(plant, reason="undone") == []
 
 
+@pytest.mark.clause("Annex 11 9", "별표 9 4.5")
 def test_a_change_without_reason_or_actor_is_refused(plant: Plant) -> None:
     with pytest.raises(ReasonMissing), change(Program("tester", plant.company), " "):
         pass
@@ -176,6 +188,7 @@ def test_a_change_without_reason_or_actor_is_refused(plant: Plant) -> None:
             Tag.objects.update(decimals=3)
 
 
+@pytest.mark.clause("Part 11 11.10(g)")
 def test_permission_is_checked_before_anything_is_done(plant: Plant) -> None:
     with pytest.raises(NotPermitted), change(plant.user("operator1"), "try", Permission.APPROVE_MODEL):
         pytest.fail("the body must not run")
@@ -209,6 +222,7 @@ def test_a_password_is_never_in_the_trail(plant: Plant) -> None:
         assert "argon2" not in str(entry.old) + str(entry.new)
 
 
+@pytest.mark.clause("Part 11 11.10(e)", "Annex 11 12.4")
 def test_the_database_owner_leaves_a_trace_too(plant: Plant, database: str) -> None:
     with psycopg.connect(database) as raw:
         raw.execute("UPDATE quality_product SET code = 'other' WHERE company_id = %s", [plant.company])
@@ -217,6 +231,7 @@ def test_the_database_owner_leaves_a_trace_too(plant: Plant, database: str) -> N
     assert entry.new == {"code": "other"}
 
 
+@pytest.mark.clause("Part 11 11.10(c)", "Annex 11 7.1", "별표 9 4.3")
 def test_keys_never_change_and_tables_are_never_emptied(plant: Plant, database: str) -> None:
     with psycopg.connect(database) as raw:
         with pytest.raises(psycopg.DatabaseError, match="never changes"), raw.transaction():
@@ -225,6 +240,7 @@ def test_keys_never_change_and_tables_are_never_emptied(plant: Plant, database: 
             raw.execute("TRUNCATE release_standing")
 
 
+@pytest.mark.clause("Part 11 11.10(d)", "Annex 11 12.1")
 def test_a_row_of_another_company_can_be_neither_seen_nor_written(plant: Plant) -> None:
     stranger = uuid.uuid4()
     with reading(stranger):

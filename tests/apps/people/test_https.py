@@ -16,6 +16,7 @@ print(json.dumps([s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SECURE_PROXY_
 """
 
 
+@pytest.mark.clause("Part 11 11.30")
 @pytest.mark.parametrize(
     ("https", "expected"),
     [

@@ -21,6 +21,7 @@ def attempts(plant: Plant) -> list[str]:
         return list(SignIn.objects.order_by("recorded_at").values_list("outcome", flat=True))
 
 
+@pytest.mark.clause("Part 11 11.300(d)", "Annex 11 12.4")
 def test_sign_in_and_out_are_recorded(plant: Plant) -> None:
     name = f"{plant.code}-quality1"
     user = sign_in(name, plant.password, "127.0.0.1")
@@ -31,6 +32,7 @@ def test_sign_in_and_out_are_recorded(plant: Plant) -> None:
     assert attempts(plant) == ["accepted", "wrong_password", "signed_out"]
 
 
+@pytest.mark.clause("Part 11 11.300(d)", "Part 11 11.200(a)(2)")
 def test_five_wrong_passwords_lock_the_account_and_a_right_one_does_not_open_it(plant: Plant) -> None:
     name = f"{plant.code}-quality1"
     for _ in range(5):
@@ -40,6 +42,7 @@ def test_five_wrong_passwords_lock_the_account_and_a_right_one_does_not_open_it(
     assert attempts(plant)[-1] == "locked"
 
 
+@pytest.mark.clause("Part 11 11.300(d)")
 def test_attempts_at_the_same_time_are_counted_one_after_the_other(plant: Plant) -> None:
     name = f"{plant.code}-quality1"
 
@@ -66,6 +69,7 @@ def test_a_right_password_in_between_starts_the_count_again(plant: Plant) -> Non
     assert sign_in(name, plant.password, None) is not None
 
 
+@pytest.mark.clause("Part 11 11.10(d)", "Annex 11 12.1", "별표 9 4.8")
 def test_a_disabled_account_cannot_be_used(plant: Plant) -> None:
     user = plant.user("operator1")
     with change(Program("tester", plant.company), "left the company"):
@@ -78,6 +82,7 @@ def test_a_disabled_account_cannot_be_used(plant: Plant) -> None:
         reauthenticate(user, plant.password, None)
 
 
+@pytest.mark.clause("Part 11 11.10(g)", "Annex 11 12.3", "별표 9 4.8")
 def test_only_an_administrator_makes_accounts(plant: Plant) -> None:
     told = {"password": "long-enough-1", "full_name": "작업자 2", "full_name_en": "Operator 2"}
     told |= {"role": Role.OPERATOR, "reason": "new colleague"}
@@ -88,6 +93,7 @@ def test_only_an_administrator_makes_accounts(plant: Plant) -> None:
     assert sign_in(made.username, "long-enough-1", None) is not None
 
 
+@pytest.mark.clause("Annex 11 15", "Annex 11 2", "별표 9 2.2", "별표 9 4.11")
 def test_nobody_but_the_head_of_quality_decides_on_releases() -> None:
     assert [role for role in Role if Permission.DECIDE_RELEASE in MAY[role]] == [Role.QUALITY_HEAD]
     assert Permission.MANAGE_PEOPLE not in MAY[Role.QUALITY_HEAD]

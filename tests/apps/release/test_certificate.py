@@ -102,6 +102,7 @@ def has_hangul(text: str) -> bool:
     return any("가" <= char <= "힣" for char in text)
 
 
+@pytest.mark.clause("Part 11 11.10(b)", "Part 11 11.50", "Annex 11 8.1", "별표 9 4.4")
 def test_the_korean_certificate_says_what_was_decided():
     [text] = pages(render(CONTENT, "ko"))
     for expected in (
@@ -160,6 +161,7 @@ def test_only_quality_attributes_comply_if_tested():
     assert "Real Time Release Testing" not in text
 
 
+@pytest.mark.clause("Annex 11 17", "별표 9 4.13")
 @pytest.mark.parametrize("language", ["ko", "en"])
 def test_the_file_can_be_archived(language):
     with pikepdf.open(io.BytesIO(render(CONTENT, language))) as pdf:

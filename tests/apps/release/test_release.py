@@ -45,6 +45,7 @@ def test_values_outside_the_model_count_neither_as_good_nor_as_bad(plant: Plant)
     assert found["dosage-uniformity"]["state"] != CriterionState.NOT_MET
 
 
+@pytest.mark.clause("Part 11 11.10(h)")
 def test_bad_quality_at_the_device_is_not_counted(plant: Plant) -> None:
     lot = LOTS["A"]
     plant.collect("A", tablets=110, end=False)
@@ -57,6 +58,7 @@ def test_bad_quality_at_the_device_is_not_counted(plant: Plant) -> None:
     assert standing.outside >= 10
 
 
+@pytest.mark.clause("Annex 11 16", "별표 9 4.12")
 def test_a_killed_worker_goes_on_where_it_was(plant: Plant) -> None:
     """A new worker at every block gives the same verdict as one that saw it all."""
     lot = LOTS["A"]
@@ -79,6 +81,7 @@ def test_the_standing_of_a_lot_ends_at_its_final_verdict(plant: Plant) -> None:
     assert standing.criteria == verdict.criteria
 
 
+@pytest.mark.clause("Annex 11 5", "별표 9 4.1")
 def test_missing_spectra_need_a_review(plant: Plant) -> None:
     lot = LOTS["A"]
     now = utc_now()
@@ -127,6 +130,7 @@ def final_count(plant: Plant) -> int:
         return Verdict.objects.filter(final=True).count()
 
 
+@pytest.mark.clause("Part 11 11.10(f)")
 def test_what_comes_late_is_judged_before_anyone_can_decide(plant: Plant) -> None:
     """Low-dose tablets after the final verdict: no release on the old one, and a new verdict follows."""
     verdict = plant.finished("A")
@@ -165,6 +169,7 @@ def test_process_values_that_are_not_good_were_not_inside_the_range(plant: Plant
     assert found["facts"]["bad"] == 100
 
 
+@pytest.mark.clause("Annex 11 6", "별표 9 4.2", "Annex 11 10", "별표 9 4.6")
 def test_criteria_that_nobody_approved_make_no_lot_eligible(plant: Plant) -> None:
     """Even the application's own role cannot widen an approved strategy unseen."""
     with change(Program("intruder", plant.company), "wider"):
@@ -228,6 +233,15 @@ def test_a_lot_nobody_planned_is_kept_but_not_judged(plant: Plant) -> None:
         assert not Standing.objects.filter(lot__lot_no="STRAY-1").exists()
 
 
+@pytest.mark.clause(
+    "Part 11 11.50",
+    "Part 11 11.70",
+    "Part 11 11.200(a)(1)",
+    "Annex 11 14",
+    "Annex 11 15",
+    "별표 9 4.10",
+    "별표 9 4.11",
+)
 def test_the_head_of_quality_releases_with_password_meaning_and_reason(plant: Plant) -> None:
     verdict = plant.finished("A")
     decision = decide(
@@ -254,6 +268,7 @@ def refused(plant: Plant, error: type[Exception], name: str, password: str, lett
         assert not Certificate.objects.exists()
 
 
+@pytest.mark.clause("Part 11 11.10(g)", "Annex 11 15", "별표 9 4.11")
 def test_who_may_not_release(plant: Plant) -> None:
     plant.finished("A")
     for name in ("production1", "operator1", "analyst1", "science1", "admin1"):
@@ -266,12 +281,14 @@ def test_who_may_not_release(plant: Plant) -> None:
     assert outcomes.count("wrong_password") == 1
 
 
+@pytest.mark.clause("Part 11 11.10(f)")
 @pytest.mark.parametrize("letter", ["B", "C"])
 def test_no_way_leads_from_a_failed_or_doubtful_lot_to_a_release(plant: Plant, letter: str) -> None:
     plant.finished(letter)
     refused(plant, errors.OutcomeNotAllowed, "quality1", plant.password, letter)
 
 
+@pytest.mark.clause("Part 11 11.10(f)")
 def test_a_lot_is_decided_once_but_a_hold_is_not_the_end(plant: Plant) -> None:
     verdict = plant.finished("A")
     user, lot_no = plant.user("quality1"), verdict.lot.lot_no
@@ -281,6 +298,7 @@ def test_a_lot_is_decided_once_but_a_hold_is_not_the_end(plant: Plant) -> None:
         decide(user, plant.password, lot_no, "rejected", "too late", verdict.content_hash)
 
 
+@pytest.mark.clause("Part 11 11.10(f)")
 def test_a_running_lot_cannot_be_decided_on(plant: Plant) -> None:
     lot_no = plant.collect("A", tablets=80, end=False)
     work(plant.online())
@@ -288,6 +306,7 @@ def test_a_running_lot_cannot_be_decided_on(plant: Plant) -> None:
         decide(plant.user("quality1"), plant.password, lot_no, "released", "early", "0" * 64)
 
 
+@pytest.mark.clause("Part 11 11.300(d)")
 def test_five_wrong_passwords_lock_the_signature(plant: Plant) -> None:
     verdict = plant.finished("A")
     user = plant.user("quality1")
@@ -298,6 +317,7 @@ def test_five_wrong_passwords_lock_the_signature(plant: Plant) -> None:
         decide(user, plant.password, verdict.lot.lot_no, "released", "x", verdict.content_hash)
 
 
+@pytest.mark.clause("Part 11 11.10(c)", "Part 11 11.10(e)")
 def test_history_cannot_be_rewritten_by_the_application(plant: Plant) -> None:
     plant.finished("A")
     for table in ("release_verdict", "pat_predictionblock", "ledger_signature", "historian_block"):

@@ -41,6 +41,7 @@ def owner(database: str) -> psycopg.Connection:
     return psycopg.connect(database)
 
 
+@pytest.mark.clause("Part 11 11.10(a)")
 def test_an_untouched_lot_is_equal(released: Plant) -> None:
     report = verify_batch(released.company, LOT)
     assert report.differences == []
@@ -69,6 +70,7 @@ def test_another_process_and_another_blas_give_the_same_bits(released: Plant) ->
     assert len(results) == 1
 
 
+@pytest.mark.clause("Part 11 11.10(a)", "Annex 11 7.1")
 @pytest.mark.parametrize("sealed", [False, True])
 def test_one_changed_byte_of_one_spectrum_names_lot_tablet_and_digest(
     released: Plant, database: str, sealed: bool
@@ -135,6 +137,7 @@ TAMPERINGS = {
 }
 
 
+@pytest.mark.clause("Part 11 11.10(a)", "Part 11 11.70", "Annex 11 14", "별표 9 4.10")
 @pytest.mark.parametrize("name", TAMPERINGS)
 def test_what_the_owner_of_the_database_changed_is_named(released: Plant, database: str, name: str) -> None:
     statement, words = TAMPERINGS[name]
@@ -164,6 +167,7 @@ def test_a_gap_that_is_found_later_changes_no_verdict(released: Plant) -> None:
     assert any("gap" in note for note in report.notes)
 
 
+@pytest.mark.clause("Annex 11 4.8")
 def test_sealing_and_dropping_hot_blocks_changes_no_answer(released: Plant, database: str) -> None:
     before = verify_batch(released.company, LOT)
     seal_lot(company=str(released.company), lot_no=LOT)

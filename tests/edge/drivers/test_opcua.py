@@ -126,6 +126,7 @@ async def test_a_tag_that_is_no_finite_number_is_never_good(tmp_path: Path) -> N
     assert repr([row["value"] for row in rows]) == "[14.5, nan, nan, nan]"
 
 
+@pytest.mark.clause("Part 11 11.10(h)")
 @pytest.mark.parametrize("value", ["14.5", None, [14.5]], ids=["text", "null", "array"])
 def test_a_tag_that_is_no_number_is_never_good(value: object) -> None:
     tags = _MachineTags(TAGS)
