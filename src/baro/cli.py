@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import os
 import signal
@@ -16,11 +15,14 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from baro import __version__
+from baro.commands import archive
 from baro.config import config
+from baro.starting import find_database, setup_django
 
 app = App(name="baro", help="Baro: from the analyser to the signed release.", version=__version__)
 verify = App(name="verify", help="Compute again what was recorded, and compare.")
 app.command(verify)
+archive.register(app, verify)
 
 
 @app.command
@@ -193,28 +195,6 @@ def verify_proofs(
     from baro.apps.ledger.merkle.command import run
 
     sys.exit(run(folder, standalone))
-
-
-def find_database() -> None:
-    """Without BARO_DATABASE_URL the database is the embedded one: start it unless it runs, for as long as we do."""
-    if config().database_url:
-        return
-    from baro.database.embedded import EmbeddedServer
-
-    server = EmbeddedServer(config().home / "postgres")
-    if not server.running:
-        atexit.register(server.stop)
-    os.environ["BARO_DATABASE_URL"] = server.start()
-    config.cache_clear()
-
-
-def setup_django() -> None:
-    """Make Django ready for a command that works with records."""
-    find_database()
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "baro.settings")
-    import django
-
-    django.setup()
 
 
 def main() -> None:

@@ -26,6 +26,8 @@ AS $$ SELECT CASE WHEN record ? 'password' THEN record || '{"password": "[secret
 -- which is ruinous for the join of old and new rows of a large update.
 CREATE OR REPLACE FUNCTION baro_audit() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp
+-- the text of a value is the same whatever the session of the writer says, so that it can be compared later
+SET timezone = 'UTC' SET bytea_output = 'hex' SET extra_float_digits = 1
 AS $$
 DECLARE
   company_column text := TG_ARGV[0];

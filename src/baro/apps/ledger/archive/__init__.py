@@ -1,0 +1,1 @@
+"""Archive and continuity: records against their trail, exported packages, retention."""

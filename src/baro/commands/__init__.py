@@ -1,0 +1,1 @@
+"""Commands by room; `baro.cli` puts them together."""

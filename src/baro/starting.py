@@ -1,0 +1,30 @@
+"""What a command needs before it can work: the database, and Django."""
+
+from __future__ import annotations
+
+import atexit
+import os
+
+from baro.config import config
+
+
+def find_database() -> None:
+    """Without BARO_DATABASE_URL the database is the embedded one: start it unless it runs, for as long as we do."""
+    if config().database_url:
+        return
+    from baro.database.embedded import EmbeddedServer
+
+    server = EmbeddedServer(config().home / "postgres")
+    if not server.running:
+        atexit.register(server.stop)
+    os.environ["BARO_DATABASE_URL"] = server.start()
+    config.cache_clear()
+
+
+def setup_django() -> None:
+    """Make Django ready for a command that works with records."""
+    find_database()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "baro.settings")
+    import django
+
+    django.setup()
