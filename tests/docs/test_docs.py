@@ -16,6 +16,7 @@ import pytest
 import yaml
 from cyclopts import App
 from django.urls import URLPattern, get_resolver
+from django.utils import translation
 
 import baro.apps
 import baro.web
@@ -23,6 +24,7 @@ from baro.apps.ledger.apps import guarded_tables
 from baro.apps.ledger.errors import BaroError
 from baro.apps.pat.artefacts import shipped_model
 from baro.apps.people.roles import MAY, Permission
+from baro.apps.people.segregation import APART, EXCLUSIVE
 from baro.apps.quality.models import CriterionKind
 from baro.apps.release.models import VerdictState
 from baro.apps.release.queries import NEEDS
@@ -219,10 +221,19 @@ def test_every_address_is_documented() -> None:
 
 
 def test_roles_may_what_the_page_says() -> None:
-    documented = {cells[1].strip("`"): cells[2] for cells in rows("reference/roles.md").values() if len(cells) == 3}
-    del documented["Code"]
+    text = read("reference/roles.md").split("\n## ", 1)[0]
+    documented = dict(re.findall(r"^\| [^|]+ \| `(\w+)` \| (.*) \|$", text, flags=re.MULTILINE))
     assert documented == {role: ", ".join(f"`{p}`" for p in sorted(held)) for role, held in MAY.items()}
     assert set(Permission.values) <= set(rows("reference/roles.md"))
+
+
+def test_segregation_is_what_the_page_says() -> None:
+    text = sections("reference/roles.md")["Segregation of duties"]
+    documented = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.*) \|$", text, flags=re.MULTILINE)
+    with translation.override("en"):
+        expected = [(rule.one, rule.other, str(rule.why)) for rule in EXCLUSIVE]
+        expected += [(rule.earlier, rule.duty, str(rule.why)) for rule in APART]
+    assert documented == expected
 
 
 def test_every_criterion_and_need_is_documented() -> None:

@@ -34,6 +34,7 @@ ACCOUNTS = {
     "analyst1": ("시험자 1", "QC analyst 1", Role.ANALYST),
     "science1": ("공정 연구원 1", "Process scientist 1", Role.SCIENTIST),
     "admin1": ("시스템 관리자 1", "System administrator 1", Role.ADMINISTRATOR),
+    "admin2": ("시스템 관리자 2", "System administrator 2", Role.ADMINISTRATOR),
 }
 PRESS, ANALYSER = "press-1", "nir-1"
 SPECTRA_SOURCE, TAGS_SOURCE = "nir-1", "press-1"

@@ -104,7 +104,7 @@ def test_no_entry_of_the_trail_can_be_forged_from_a_table_of_ones_own(database: 
 def test_a_reader_sees_people_but_no_password(plant: Plant, database: str) -> None:
     with psycopg.connect(conninfo(database, Role.READER)) as reader:
         Context(plant.company).apply(reader)
-        assert len(reader.execute("SELECT id, username, role FROM people_user").fetchall()) == 6
+        assert len(reader.execute("SELECT id, username, full_name FROM people_user").fetchall()) == 7
         for query in ("SELECT password FROM people_user", "SELECT * FROM people_user"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege), reader.transaction():
                 reader.execute(query)

@@ -83,14 +83,15 @@ def test_a_disabled_account_cannot_be_used(plant: Plant) -> None:
 
 
 @pytest.mark.clause("Part 11 11.10(g)", "Annex 11 12.3", "별표 9 4.8")
-def test_only_an_administrator_makes_accounts(plant: Plant) -> None:
+def test_only_an_administrator_makes_accounts_and_they_begin_without_a_role(plant: Plant) -> None:
     told = {"password": "long-enough-1", "full_name": "작업자 2", "full_name_en": "Operator 2"}
     told |= {"role": Role.OPERATOR, "reason": "new colleague"}
     with pytest.raises(NotPermitted):
         create_user(plant.user("quality1"), username=f"{plant.code}-x", **told)
     made = create_user(plant.user("admin1"), username=f"{plant.code}-x", **told)
     assert made.company_id == plant.company
-    assert sign_in(made.username, "long-enough-1", None) is not None
+    found = sign_in(made.username, "long-enough-1", None)
+    assert (found.roles, found.role, found.may(Permission.VIEW)) == ([], "", False)
 
 
 @pytest.mark.clause("Annex 11 15", "Annex 11 2", "별표 9 2.2", "별표 9 4.11")

@@ -30,6 +30,7 @@ class CalibrationModel(Named, Record):
     figures = models.JSONField(_("validation figures"))
     description = models.TextField(_("artefact, descriptive part"))
     arrays = models.BinaryField(_("artefact, arrays"))
+    registered_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
     approval = models.ForeignKey(Signature, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:

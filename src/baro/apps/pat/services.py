@@ -14,6 +14,7 @@ from baro.apps.pat.models import CalibrationModel, PredictionBlock
 from baro.apps.pat.predictions import PredictionTable
 from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
+from baro.apps.people.segregation import Duty, check_duty
 from baro.edge.blocks import Block
 from baro.science.chemometrics import artefact
 from baro.science.chemometrics.operator import OnlineOperator
@@ -43,12 +44,17 @@ def register_model(
             figures=dict(fitted.figures),
             description=model.json_bytes.decode(),
             arrays=model.npz_bytes,
+            registered_by_id=actor.id,
         )
 
 
 def approve_model(user: User, password: str, model: CalibrationModel, reason: str) -> None:
-    """Approve a registered model for decisions by signature. Raises NotPermitted and WrongPassword."""
+    """Approve a registered model for decisions by signature.
+
+    Raises NotPermitted, WrongPassword, and SameHand for whoever registered it.
+    """
     with change(user, reason, Permission.APPROVE_MODEL):
+        check_duty(user, Duty.APPROVE, {Duty.AUTHOR: [model.registered_by_id]}, Permission.APPROVE_MODEL)
         model.approval = sign(
             user,
             password,

@@ -1,16 +1,19 @@
-"""Companies, their sites, their people, and every attempt to sign in."""
+"""Companies, their sites, their people, and every attempt to sign in. What people may do is in `rights`."""
 
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
-from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.errors import NotPermitted
 from baro.apps.ledger.models import Entry, Record
 from baro.apps.ledger.naming import Named, in_language
+from baro.apps.people.rights.held import Held, UserManager, held_by
+from baro.apps.people.rights.models import Assignment
 from baro.apps.people.roles import MAY, Permission, Role, roles_with
 from baro.database.guards import Guard
 
@@ -50,12 +53,12 @@ class User(AbstractBaseUser, Record):
     username = models.CharField(_("user name"), max_length=150, unique=True)
     full_name = models.CharField(_("name"), max_length=150)
     full_name_en = models.CharField(_("name in English"), max_length=150, blank=True)
-    role = models.CharField(_("role"), max_length=20, choices=Role)
+    person = models.CharField(_("personnel number"), max_length=50, blank=True)
     language = models.CharField(_("language"), max_length=2, default="ko")
     is_active = models.BooleanField(_("active"), default=True)
 
     USERNAME_FIELD = "username"
-    objects = BaseUserManager()
+    objects = UserManager()
 
     def __str__(self) -> str:
         return self.username
@@ -69,8 +72,33 @@ class User(AbstractBaseUser, Record):
         """The name in the language of the page."""
         return in_language(self.full_name, self.full_name_en or self.full_name)
 
-    def may(self, permission: str) -> bool:
-        return self.is_active and permission in MAY[Role(self.role)]
+    @property
+    def roles(self) -> list[Role]:
+        """The roles in force, the most responsible first. Looked up once: a change counts from the next request on."""
+        mine = {held.role for held in self._held}
+        return [role for role in Role if role in mine]
+
+    @property
+    def role(self) -> str:
+        """The role as which this person signs and is shown: the first one; empty when there is none."""
+        return self.roles[0].value if self.roles else ""
+
+    def get_role_display(self) -> str:
+        return ", ".join(str(role.label) for role in self.roles) or str(_("no role"))
+
+    def may(self, permission: str, site: uuid.UUID | None = None) -> bool:
+        """Does a role in force hold `permission`, at `site` if one is named?"""
+        return self.is_active and any(permission in MAY[held.role] and held.at(site) for held in self._held)
+
+    @property
+    def _held(self) -> list[Held]:
+        if "held" not in self.__dict__:
+            self.held = held_by(self)
+        return [Held(**held) for held in self.held]
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        self.__dict__.pop("held", None)
+        super().refresh_from_db(*args, **kwargs)
 
     def why_not(self, permission: str) -> NotPermitted:
         return NotPermitted(
@@ -104,3 +132,6 @@ class SignIn(Entry):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.purpose} {self.outcome}"
+
+
+__all__ = ["Assignment", "Company", "SignIn", "Site", "User"]

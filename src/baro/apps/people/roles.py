@@ -1,6 +1,8 @@
 """Who may do what: one table, read from top to bottom.
 
-A permission is named after the act. Every service names the permission it needs; nothing else decides.
+A person may hold several roles (`rights.models.Assignment`) and may do what any of them may. A permission is
+named after the act. Every service names the permission it needs; nothing else decides. Which roles and acts
+one person may not combine is in `segregation`.
 """
 
 from __future__ import annotations
@@ -10,11 +12,14 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Role(models.TextChoices):
-    OPERATOR = "operator", _("Operator")
-    ANALYST = "analyst", _("QC analyst")
-    PRODUCTION_HEAD = "production_head", _("Head of production")
+    """The most responsible first: a person with several roles signs as the first of them."""
+
     QUALITY_HEAD = "quality_head", _("Head of quality")
+    PRODUCTION_HEAD = "production_head", _("Head of production")
+    INTERIM_REVIEWER = "interim_reviewer", _("Interim reviewer")
+    ANALYST = "analyst", _("QC analyst")
     SCIENTIST = "scientist", _("Process scientist")
+    OPERATOR = "operator", _("Operator")
     ADMINISTRATOR = "administrator", _("System administrator")
 
 
@@ -24,11 +29,15 @@ class Permission(models.TextChoices):
     APPROVE_STRATEGY = "approve_strategy", _("approve a control strategy")
     APPROVE_MODEL = "approve_model", _("approve a calibration model")
     MANAGE_PEOPLE = "manage_people", _("manage users")
+    APPROVE_RIGHTS = "approve_rights", _("approve a change of rights")
+    REVIEW_ACCESS = "review_access", _("review who has access")
 
 
 MAY: dict[Role, frozenset[Permission]] = {
     Role.OPERATOR: frozenset({Permission.VIEW}),
     Role.ANALYST: frozenset({Permission.VIEW}),
+    # checks a result before it is judged (중간검토자), never one that is his own: see `people.segregation`
+    Role.INTERIM_REVIEWER: frozenset({Permission.VIEW}),
     Role.PRODUCTION_HEAD: frozenset({Permission.VIEW}),
     Role.QUALITY_HEAD: frozenset(
         {
@@ -36,11 +45,16 @@ MAY: dict[Role, frozenset[Permission]] = {
             Permission.DECIDE_RELEASE,
             Permission.APPROVE_STRATEGY,
             Permission.APPROVE_MODEL,
+            Permission.APPROVE_RIGHTS,
+            Permission.REVIEW_ACCESS,
         }
     ),
     Role.SCIENTIST: frozenset({Permission.VIEW}),
-    # no interest in the data: an administrator manages people and machines, not records
-    Role.ADMINISTRATOR: frozenset({Permission.VIEW, Permission.MANAGE_PEOPLE}),
+    # no interest in the data: an administrator manages people and machines, not records, and each change of
+    # rights only together with another
+    Role.ADMINISTRATOR: frozenset(
+        {Permission.VIEW, Permission.MANAGE_PEOPLE, Permission.APPROVE_RIGHTS, Permission.REVIEW_ACCESS}
+    ),
 }
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from baro.apps.ledger import errors
 from baro.apps.ledger.services import Actor, Program, change, reading
 from baro.apps.people.models import Company, SignIn, Site, User
+from baro.apps.people.rights.services import set_up_role
 from baro.apps.people.roles import Permission, Role
 
 ATTEMPTS = 5
@@ -28,20 +29,36 @@ def create_company(code: str, name_ko: str, name_en: str, *, site_ko: str, site_
 
 
 def create_user(
-    actor: Actor, *, username: str, password: str, full_name: str, full_name_en: str, role: Role, reason: str
+    actor: Actor,
+    *,
+    username: str,
+    password: str,
+    full_name: str,
+    full_name_en: str,
+    role: Role | None = None,
+    person: str = "",
+    reason: str,
 ) -> User:
-    """A new personal account. Raises NotPermitted unless `actor` manages people or is the setup."""
-    permission = "" if isinstance(actor, Program) else Permission.MANAGE_PEOPLE
-    with change(actor, reason, permission):
+    """A new personal account of the person with the personnel number `person`.
+
+    The set-up gives the first accounts their role. For an administrator the account begins without any: the
+    role is a change of rights, which needs a second person.
+
+    Raises NotPermitted unless `actor` manages people or is the set-up; ExclusiveRoles.
+    """
+    by_setup = isinstance(actor, Program)
+    with change(actor, reason, "" if by_setup else Permission.MANAGE_PEOPLE):
         user = User(
             company_id=actor.company_id,
             username=username,
             full_name=full_name,
             full_name_en=full_name_en,
-            role=role,
+            person=person,
         )
         user.set_password(password)
         user.save(force_insert=True)
+        if role and by_setup:
+            set_up_role(actor, user, role, reason)
     return user
 
 

@@ -37,6 +37,7 @@ class ControlStrategy(Record):
     version = models.PositiveIntegerField(_("version"))
     status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.DRAFT)
     model_digest = models.CharField(_("calibration model"), max_length=64)
+    drafted_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
     approval = models.ForeignKey(Signature, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:

@@ -10,6 +10,7 @@ from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.services import Actor, change, sign, signature_holds
 from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
+from baro.apps.people.segregation import Duty, check_duty
 from baro.apps.quality.models import ControlStrategy, CriterionKind, Product, ReleaseCriterion
 
 
@@ -37,6 +38,7 @@ def draft_strategy(
             product=product,
             version=last.version + 1 if last else 1,
             model_digest=model_digest,
+            drafted_by_id=actor.id,
         )
         for position, criterion in enumerate(criteria, 1):
             ReleaseCriterion.objects.create(
@@ -48,9 +50,10 @@ def draft_strategy(
 def approve_strategy(user: User, password: str, strategy: ControlStrategy, reason: str) -> None:
     """Put a strategy in force by signature; the one before is superseded.
 
-    Raises NotPermitted and WrongPassword.
+    Raises NotPermitted, WrongPassword, and SameHand for whoever drafted it.
     """
     with change(user, reason, Permission.APPROVE_STRATEGY):
+        check_duty(user, Duty.APPROVE, {Duty.AUTHOR: [strategy.drafted_by_id]}, Permission.APPROVE_STRATEGY)
         strategy.product.strategies.filter(status=ControlStrategy.Status.APPROVED).update(
             status=ControlStrategy.Status.SUPERSEDED
         )

@@ -1,0 +1,69 @@
+"""Roles that people hold."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from baro.apps.ledger.models import Record
+from baro.apps.people.roles import Role
+
+
+class Assignment(Record):
+    """A role that a person holds, at one site or at all of them, from a time on and perhaps until another.
+
+    It comes into being and ends by a change of rights that one person requested and another approved. Those
+    of the set-up, before there is anybody to ask, have neither.
+    """
+
+    class State(models.TextChoices):
+        SCHEDULED = "scheduled", _("scheduled")
+        IN_FORCE = "in_force", _("in force")
+        EXPIRED = "expired", _("expired")
+        ENDED = "ended", _("ended")
+
+    user = models.ForeignKey("people.User", on_delete=models.PROTECT, related_name="assignments")
+    role = models.CharField(_("role"), max_length=20, choices=Role)
+    site = models.ForeignKey("people.Site", on_delete=models.PROTECT, null=True, related_name="+")
+    valid_from = models.DateTimeField(_("valid from"), db_default=Now())
+    valid_until = models.DateTimeField(_("valid until"), null=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True)
+    requested_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
+    approved_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["valid_from"]
+        indexes = [models.Index(fields=["user"], condition=Q(ended_at=None), name="people_assignment_open")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(requested_by=None, approved_by=None)
+                | (
+                    Q(requested_by__isnull=False, approved_by__isnull=False)
+                    & ~Q(requested_by=F("approved_by"))
+                    & ~Q(requested_by=F("user"))
+                    & ~Q(approved_by=F("user"))
+                ),
+                name="people_assignment_four_eyes",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.role}"
+
+    def state_at(self, now: datetime) -> State:
+        if self.ended_at is not None:
+            return self.State.ENDED
+        if self.valid_from > now:
+            return self.State.SCHEDULED
+        if self.valid_until is not None and self.valid_until <= now:
+            return self.State.EXPIRED
+        return self.State.IN_FORCE
+
+    @property
+    def state(self) -> State:
+        return self.state_at(timezone.now())
