@@ -184,7 +184,7 @@ def test_who_registered_a_model_does_not_approve_it(plant: Plant) -> None:
     assert model.status == "approved"
 
 
-@pytest.mark.clause("별표 9 4.8", "Annex 11 12")
+@pytest.mark.clause("별표 9 4.8", "Annex 11 12.3")
 def test_the_database_refuses_an_assignment_by_two_hands_of_one_person(plant: Plant) -> None:
     user, one, two = plant.user("operator1"), plant.user("admin1"), plant.user("admin2")
 
