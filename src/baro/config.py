@@ -75,6 +75,12 @@ class Config(BaseSettings):
     language: str = Field(default="ko", description="Language of pages before a person chooses: ko or en.")
     time_zone: str = Field(default="Asia/Seoul", description="Zone in which times are shown. Stored times are UTC.")
 
+    signing_break_min: int = Field(
+        default=10,
+        ge=1,
+        description="Minutes without a signature after which the next one asks for name and password again.",
+    )
+
     @property
     def data_dir(self) -> Path:
         """Sealed files live here."""

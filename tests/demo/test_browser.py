@@ -56,6 +56,7 @@ def signed_in(browser: Browser, demo: Demo, name: str) -> Page:
 def try_to_sign(page: Page, password: str) -> None:
     page.get_by_test_id("act-released").click()
     page.fill("#reason", "all criteria met")
+    page.fill("#sign-name", "quality1")
     page.fill("#sign-password", password)
     page.get_by_test_id("sign").click()
 

@@ -33,8 +33,25 @@ def addresses() -> list[str]:
     ]
 
 
-def decide(client: Browser, lot: str, outcome: str, password: str, seen: str, reason: str = "all met"):
-    form = {"password": password, "reason": reason, "seen_hash": seen}
+def dialog(client: Browser, lot: str, outcome: str) -> str:
+    """The signature dialog as a page has it."""
+    return client.get(f"/lots/{lot}/release/sign/{outcome}", headers={"HX-Request": "true"}).content.decode()
+
+
+def answer(page: str, **changed: str) -> dict[str, str]:
+    """The form of a dialog, filled in by the person it is for."""
+    nonce = re.search(r'name="nonce" value="([^"]*)"', page)
+    name = re.search(r"\(([\w-]+)\), ", page)
+    return {
+        "password": Plant.password,
+        "reason": "all met",
+        "nonce": nonce[1] if nonce else "",
+        "name": name[1] if name else "",
+    } | changed
+
+
+def decide(client: Browser, lot: str, outcome: str, **changed: str):
+    form = answer(dialog(client, lot, outcome), **changed)
     return client.post(f"/lots/{lot}/release/sign/{outcome}", form, headers={"HX-Request": "true"})
 
 
@@ -182,24 +199,22 @@ def test_a_good_lot_is_released_by_the_head_of_quality_alone(plant: Plant, signe
     page = production.get(f"/lots/{lot}/release").content.decode()
     assert 'data-testid="may-not"' in page
     assert 'data-testid="act-' not in page
-    refused = decide(production, lot, "released", Plant.password, seen)
+    refused = decide(production, lot, "released")
     assert refused.status_code == 403
     assert "LED-0001" in refused.content.decode()
 
     quality = signed_in("quality1", plant)
     assert 'data-testid="act-released"' in quality.get(f"/lots/{lot}/release").content.decode()
-    dialog = quality.get(f"/lots/{lot}/release/sign/released", headers={"HX-Request": "true"}).content.decode()
+    opened = dialog(quality, lot, "released")
     for shown in (lot, seen, "출하 승인", f"{plant.code}-quality1", "KST"):
-        assert shown in dialog
-    wrong = decide(quality, lot, "released", "wrong", seen, reason="한 번 더 확인함")
+        assert shown in opened
+    wrong = decide(quality, lot, "released", password="wrong", reason="한 번 더 확인함")
     assert (wrong.status_code, "LED-0003" in wrong.content.decode()) == (403, True)
     assert "한 번 더 확인함" in wrong.content.decode()
-    stale = decide(quality, lot, "released", Plant.password, "0" * 64)
-    assert (stale.status_code, "LED-0005" in stale.content.decode()) == (409, True)
-    silent = decide(quality, lot, "released", Plant.password, seen, reason="  ")
+    silent = decide(quality, lot, "released", reason="  ")
     assert (silent.status_code, "LED-0002" in silent.content.decode()) == (400, True)
 
-    done = decide(quality, lot, "released", Plant.password, seen)
+    done = decide(quality, lot, "released")
     assert (done.status_code, done.headers["HX-Refresh"]) == (204, "true")
     page = quality.get(f"/lots/{lot}/release").content.decode()
     assert 'data-testid="signed"' in page
@@ -218,13 +233,12 @@ def test_a_good_lot_is_released_by_the_head_of_quality_alone(plant: Plant, signe
 
 @pytest.mark.parametrize(("lot", "why"), [("BARO-2601B", "never-released"), ("BARO-2601C", "not-releasable")])
 def test_a_lot_that_is_not_good_has_no_way_to_a_release(shown: Plant, signed_in: SignIn, lot: str, why: str) -> None:
-    verdict = shown.final_verdict(lot)
     client = signed_in("quality1")
     page = client.get(f"/lots/{lot}/release").content.decode()
     assert f'data-testid="{why}"' in page
     assert 'data-testid="act-released"' not in page
-    answer = decide(client, lot, "released", Plant.password, verdict.content_hash)
-    assert (answer.status_code, "REL-0003" in answer.content.decode()) == (409, True)
+    refused = decide(client, lot, "released")
+    assert (refused.status_code, "REL-0003" in refused.content.decode()) == (409, True)
     with reading(shown.company):
         assert not Decision.objects.exists()
 
@@ -234,7 +248,7 @@ def test_the_history_tells_every_change_in_words(plant: Plant, signed_in: SignIn
     verdict = plant.finished("A")
     lot = verdict.lot.lot_no
     client = signed_in("quality1", plant)
-    decide(client, lot, "on_hold", Plant.password, verdict.content_hash, reason="추가 확인")
+    decide(client, lot, "on_hold", reason="추가 확인")
     page = client.get(f"/lots/{lot}/history").content.decode()
     for told in ("추가 확인", "<del>진행 중</del> → <ins>완료</ins>", "관리전략에 따라 판정", "보류"):
         assert told in page

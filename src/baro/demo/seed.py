@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
-from baro.apps.ledger.services import Program, change, reading
+from baro.apps.ledger.services import Program, accept_accountability, change, reading
 from baro.apps.manufacturing.models import Lot
 from baro.apps.manufacturing.services import plan_lot
 from baro.apps.pat.artefacts import shipped_model
@@ -36,6 +36,8 @@ ACCOUNTS = {
     "admin1": ("시스템 관리자 1", "System administrator 1", Role.ADMINISTRATOR),
     "admin2": ("시스템 관리자 2", "System administrator 2", Role.ADMINISTRATOR),
 }
+SIGNERS = ("quality1", "production1", "admin1")
+"""Who has accepted the statement on electronic signatures; the others are asked at their first one."""
 PRESS, ANALYSER = "press-1", "nir-1"
 SPECTRA_SOURCE, TAGS_SOURCE = "nir-1", "press-1"
 REASON = "demo plant set up"
@@ -161,6 +163,10 @@ def _company(code: str, prefix: str) -> Company:
             role=role,
             reason=REASON,
         )
+    for username in SIGNERS:
+        with reading(company.id):
+            user = User.objects.select_related("company").get(username=prefix + username)
+        accept_accountability(user, PASSWORD)
     return company
 
 

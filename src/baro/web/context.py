@@ -12,6 +12,7 @@ from django.utils import timezone, translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from baro.apps.ledger.naming import zone_name
 from baro.apps.people.roles import Permission
 
 VERSION = version("baro")
@@ -40,6 +41,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "language": language,
         "languages": settings.LANGUAGES,
         "now": timezone.now(),
+        "zone": {"name": settings.TIME_ZONE, "label": zone_name(timezone.now())},
         "version": VERSION,
         "here": request.get_full_path(),
         "menu": _menu(request),

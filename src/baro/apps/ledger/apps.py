@@ -3,6 +3,7 @@
 from django.apps import AppConfig, apps
 from django.db import connections
 from django.db.models.signals import post_migrate
+from django.utils.module_loading import autodiscover_modules
 
 from baro.database import guards
 
@@ -16,6 +17,8 @@ class LedgerConfig(AppConfig):
 
     def ready(self) -> None:
         post_migrate.connect(put_guards_in_force, sender=self)
+        # what each room tells the ledger: what is signed, and what belongs to what
+        autodiscover_modules("for_ledger")
 
 
 def guarded_tables() -> dict[str, guards.Guard]:

@@ -71,3 +71,45 @@ class RecordChanged(BaroError):
     status = 409
     message = _("The record changed after you opened it, so nothing was signed.")
     advice = _("Read the record again and sign what it says now.")
+
+
+class AccountabilityMissing(BaroError):
+    code = "LED-0006"
+    status = 409
+    message = _("%(who)s has not accepted the statement on electronic signatures, so nothing was signed.")
+    advice = _("Read the statement in the signature dialog and accept it; this is asked once.")
+
+
+class DialogUsed(BaroError):
+    code = "LED-0007"
+    status = 409
+    message = _("This signature dialog was used already, is from another session, or was open for too long.")
+    advice = _("Close it, load the page again and open a new one.")
+
+
+class SignedMeanwhile(BaroError):
+    code = "LED-0008"
+    status = 409
+    message = _("The record was signed by somebody after you opened it, so nothing was signed.")
+    advice = _("Load the page again and look at that signature first.")
+
+
+class RightsChanged(BaroError):
+    code = "LED-0009"
+    status = 403
+    message = _("Your rights changed after you opened the signature dialog, so nothing was signed.")
+    advice = _("Load the page again; it shows what you may do now.")
+
+
+class NotRead(BaroError):
+    code = "LED-0010"
+    status = 409
+    message = _("Not every record of the list was marked as read: %(records)s.")
+    advice = _("Open each record, mark it as read, then sign the list again.")
+
+
+class ActUnknown(BaroError):
+    code = "LED-0011"
+    status = 404
+    message = _("A record of this kind (%(kind)s) is not signed here.")
+    advice = _("Sign it on its own page.")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -10,6 +13,11 @@ from django.utils.translation import gettext_lazy as _
 def in_language(korean: str, english: str) -> str:
     """The text for the language of the page; Korean when none is set."""
     return korean if (get_language() or "ko").startswith("ko") else english
+
+
+def zone_name(moment: datetime) -> str:
+    """What the plant's zone calls itself at `moment`: KST, or an offset such as +03 where it has no name."""
+    return timezone.localtime(moment).tzname() or "UTC"
 
 
 class Named(models.Model):

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from baro.apps.ledger.models import AuditEntry
+from baro.apps.ledger.naming import zone_name
 
 LONGEST = 160
 UNSAID = {"id", "company_id", "password"}
@@ -128,7 +129,8 @@ def _text(field: Any, value: Any) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(field, DateTimeField):
-        return f"{timezone.localtime(datetime.fromisoformat(value)):%Y-%m-%d %H:%M:%S} KST"
+        moment = datetime.fromisoformat(value)
+        return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S} {zone_name(moment)}"
     if choices := dict(getattr(field, "flatchoices", ())):
         value = str(choices.get(value, value))
     if isinstance(value, bool):

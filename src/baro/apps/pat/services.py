@@ -78,6 +78,7 @@ def model_is_approved(model: CalibrationModel) -> bool:
     return (
         model.status == CalibrationModel.Status.APPROVED
         and model.approval is not None
+        and model.approval.record_id == model.id
         and signature_holds(model.approval, model_content(model))
     )
 

@@ -76,7 +76,11 @@ def strategy_is_approved(strategy: ControlStrategy) -> bool:
     A strategy that a newer one superseded stays good for the lots that were planned under it.
     """
     approval = strategy.approval
-    return approval is not None and signature_holds(approval, strategy_content(strategy))
+    return (
+        approval is not None
+        and approval.record_id == strategy.id
+        and signature_holds(approval, strategy_content(strategy))
+    )
 
 
 def strategy_content(strategy: ControlStrategy) -> dict[str, Any]:

@@ -29,7 +29,6 @@ from baro.apps.release.models import (
     VerdictState,
 )
 from baro.apps.release.services import signed_content
-from baro.apps.release.verdicts import verdict_hash
 
 QBT_LEAD_TIME = timedelta(hours=62)
 """From the start of a lot to its release when quality is tested between steps and at the end."""
@@ -164,10 +163,25 @@ def certificates(decision: Decision) -> list[Certificate]:
 
 def still_signed(lot: Lot, decision: Decision) -> bool:
     """Does the signature still stand for what the records say now?"""
-    verdict = decision.verdict
-    unchanged = verdict.content_hash == verdict_hash(lot.lot_no, verdict.state, verdict.criteria, verdict.evidence)
-    content = signed_content(lot, verdict, decision.outcome, decision.reason)
-    return unchanged and signature_holds(decision.signature, content)
+    content = signed_content(lot, decision.verdict, decision.outcome, decision.reason)
+    bound = decision.signature.record_id == decision.verdict_id
+    return bound and signature_holds(decision.signature, content)
+
+
+def changed_since_decision(lot: Lot, verdict: Verdict) -> list[str]:
+    """What is different from what the last signed decision was made on, in words."""
+    last = lot.decisions.select_related("verdict").order_by("-recorded_at").first()
+    if last is None or last.verdict_id == verdict.id:
+        return []
+    before = {c["key"]: row(c) for c in last.verdict.criteria}
+    out = [_("a new verdict, after the last decision")]
+    for criterion in map(row, verdict.criteria):
+        old = before.get(criterion.key)
+        then = f"{old.word} {old.value}".strip() if old else "?"
+        now = f"{criterion.word} {criterion.value}".strip()
+        if then != now:
+            out.append(f"{criterion.name}: {then} → {now}")
+    return out
 
 
 RECORDS = {

@@ -11,7 +11,7 @@ from django.utils import timezone
 import baro
 from baro.apps.ledger.errors import RecordChanged
 from baro.apps.ledger.models import Meaning
-from baro.apps.ledger.services import Actor, canonical_json, change, sign
+from baro.apps.ledger.services import Actor, Opened, canonical_json, change, sign
 from baro.apps.manufacturing.models import Lot
 from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
@@ -21,7 +21,7 @@ from baro.apps.release.certificate import render
 from baro.apps.release.certificates import content_of
 from baro.apps.release.gathering import look
 from baro.apps.release.models import Certificate, Decision, Outcome, Verdict, VerdictState
-from baro.apps.release.verdicts import Basis, Judged
+from baro.apps.release.verdicts import Basis, Judged, verdict_hash
 
 # what a person may decide, by verdict: a failed real-time release test has no way to a release
 ALLOWED: dict[VerdictState, tuple[Outcome, ...]] = {
@@ -63,14 +63,16 @@ def decide(
     reason: str,
     seen_hash: str,
     address: str | None = None,
+    opened: Opened | None = None,
 ) -> Decision:
     """Decide on a complete lot, by electronic signature of the head of quality.
 
-    `seen_hash` is the content hash of the verdict the signer had before their eyes. A release issues
+    `seen_hash` is the content hash of the verdict the signer had before their eyes, `opened` the dialog in
+    which they signed. A release issues
     the certificate in every language in the same transaction.
 
     Raises NotPermitted, WrongPassword, Locked, ReasonMissing, LotUnknown, LotNotComplete,
-    OutcomeNotAllowed, AlreadyDecided, RecordChanged, LateData and NotApproved.
+    OutcomeNotAllowed, AlreadyDecided, RecordChanged, LateData, NotApproved, and what `sign` raises.
     """
     if not user.may(Permission.DECIDE_RELEASE):
         raise user.why_not(Permission.DECIDE_RELEASE)
@@ -104,6 +106,7 @@ def decide(
             meaning=MEANING[wanted],
             reason=reason,
             at=at,
+            opened=opened,
         )
         decision = Decision.objects.create(
             company_id=lot.company_id,
@@ -130,11 +133,12 @@ def _strategy_of(verdict: Verdict) -> str:
 
 
 def signed_content(lot: Lot, verdict: Verdict, outcome: str, reason: str) -> dict[str, str]:
-    """What the signature of a decision stands for."""
+    """What the signature of a decision stands for: the verdict as its own fields say it, not as its hash claims."""
     return {
         "lot": lot.lot_no,
         "verdict": str(verdict.id),
         "verdict_hash": verdict.content_hash,
+        "verdict_says": verdict_hash(lot.lot_no, verdict.state, verdict.criteria, verdict.evidence),
         "outcome": str(outcome),
         "reason": reason.strip(),
     }

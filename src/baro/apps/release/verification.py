@@ -11,7 +11,8 @@ import numpy as np
 
 import baro
 from baro.apps.ledger.models import Signature
-from baro.apps.ledger.services import reading, signature_holds
+from baro.apps.ledger.services import reading
+from baro.apps.ledger.signing import Finding, check
 from baro.apps.manufacturing.models import Lot
 from baro.apps.pat.predictions import PredictionTable, joined, tabulate
 from baro.apps.pat.services import operator_for
@@ -22,7 +23,7 @@ from baro.apps.release.errors import LotUnknown
 from baro.apps.release.gathering import gather, historian
 from baro.apps.release.judging import Missing
 from baro.apps.release.models import Certificate, Decision, Verdict
-from baro.apps.release.services import final_verdict, signed_content
+from baro.apps.release.services import final_verdict
 from baro.apps.release.verdicts import Basis, Judged, verdict_hash
 from baro.historian.errors import HistorianError
 from baro.historian.store import SpectraTable
@@ -169,10 +170,10 @@ def _signatures(lot: Lot) -> Iterator[Difference]:
     """Each decision's signature against what it signed, each certificate against its SHA-256."""
     for decision in Decision.objects.filter(lot=lot).select_related("signature", "verdict"):
         signature: Signature = decision.signature
-        verdict: Verdict = decision.verdict
         where = f"lot {lot.lot_no}, signature of {signature.signer_name}"
-        if not signature_holds(signature, signed_content(lot, verdict, decision.outcome, decision.reason)):
-            yield Difference("signed content", where, signature.content_hash)
+        finding = check(signature, decision.verdict_id)
+        if finding is not Finding.VALID:
+            yield Difference("signed content", where, "valid", finding.value)
         for certificate in decision.certificates.all():
             digest = hashlib.sha256(bytes(certificate.pdf)).hexdigest()
             named = f"lot {lot.lot_no}, certificate {certificate.number} ({certificate.language})"

@@ -6,21 +6,24 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils import timezone
+from django.urls import reverse
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
 from baro.apps.ledger import queries as ledger
-from baro.apps.ledger.errors import BaroError
+from baro.apps.ledger.dialogs import Act, Given, signature_dialog
 from baro.apps.ledger.models import Action
 from baro.apps.manufacturing.models import Lot
 from baro.apps.people.roles import Permission
 from baro.apps.release import queries, services
 from baro.apps.release.addresses import whole_number
-from baro.apps.release.models import Certificate, Decision, Outcome, VerdictState
+from baro.apps.release.errors import LotNotComplete
+from baro.apps.release.models import Certificate, CriterionState, Decision, Outcome, Verdict, VerdictState
 
 PAGE = 50
+VERDICT_OF = _("Verdict of the lot")
 
 
 @require_GET
@@ -56,33 +59,24 @@ def sign(request: HttpRequest, lot_no: str, outcome: str) -> HttpResponse:
     """The signature dialog of one act (a part of the release page), and the signing itself."""
     if outcome not in Outcome.values:
         raise Http404
-    if not request.user.may(Permission.DECIDE_RELEASE):
-        raise request.user.why_not(Permission.DECIDE_RELEASE)
     lot = queries.lot_of(lot_no)
-    page: dict[str, Any] = {
-        "lot": lot,
-        "verdict": queries.newest_verdict(lot),
-        "outcome": Outcome(outcome),
-        "meaning": services.MEANING[Outcome(outcome)].label,
-        "at": timezone.now(),
-    }
-    if request.method == "GET":
-        return render(request, "release/sign.html", page)
-    page["reason"] = request.POST.get("reason", "")
-    try:
+    verdict = queries.newest_verdict(lot)
+    if verdict is None:
+        raise LotNotComplete(lot=lot_no)
+
+    def signed(given: Given) -> None:
         services.decide(
             request.user,
-            request.POST.get("password", ""),
+            given.password,
             lot_no,
             outcome,
-            page["reason"],
-            request.POST.get("seen_hash", ""),
-            request.META.get("REMOTE_ADDR"),
+            given.reason,
+            given.opened.seen,
+            given.address,
+            given.opened,
         )
-    except BaroError as error:
-        # the words stay, only the password is asked for again
-        return render(request, "release/sign_form.html", page | {"error": error}, status=error.status)
-    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+
+    return signature_dialog(request, _act(lot, verdict, Outcome(outcome)), signed)
 
 
 @require_GET
@@ -120,6 +114,52 @@ def history(request: HttpRequest, lot_no: str) -> HttpResponse:
     return render(request, "release/history.html", page)
 
 
+TITLES = {
+    Outcome.RELEASED: (
+        _("Approve release"),
+        _("Sign: approve release"),
+        _("With the release the certificate of analysis is issued in Korean and English."),
+    ),
+    Outcome.REJECTED: (
+        _("Reject the lot"),
+        _("Sign: reject the lot"),
+        _("A rejected lot stays rejected. The decision and its reason stay in the history of the lot."),
+    ),
+    Outcome.ON_HOLD: (
+        _("Put on hold"),
+        _("Sign: put on hold"),
+        _("A lot on hold can still be decided on later. The reason stays in the history of the lot."),
+    ),
+}
+"""Of each decision: the title of its dialog, the words of its button, and what follows from it."""
+
+
+def _act(lot: Lot, verdict: Verdict, outcome: Outcome) -> Act:
+    """The signature dialog of a decision."""
+    title, button, note = TITLES[outcome]
+    rows = [queries.row(judged) for judged in queries.judged_criteria(lot, verdict)]
+    return Act(
+        key=outcome,
+        record_type="release.Verdict",
+        record_id=verdict.id,
+        seen=verdict.content_hash,
+        permission=Permission.DECIDE_RELEASE,
+        meaning=services.MEANING[outcome],
+        title=title,
+        record=f"{VERDICT_OF} {lot.lot_no}",
+        button=button,
+        url=reverse("release:sign", args=[lot.lot_no, outcome.value]),
+        facts=[
+            (_("Product"), lot.product.title),
+            (_("Control strategy"), f"v{lot.strategy.version}"),
+            (_("Verdict"), VerdictState(verdict.state).label),
+        ],
+        changes=queries.changed_since_decision(lot, verdict),
+        exceptions=[f"{row.name}: {row.word}" for row in rows if row.state != CriterionState.MET],
+        note=note,
+    )
+
+
 def _release_page(request: HttpRequest, lot: Lot) -> dict[str, Any]:
     verdict = queries.newest_verdict(lot)
     state = VerdictState(verdict.state) if verdict else VerdictState.COLLECTING
@@ -136,7 +176,7 @@ def _release_page(request: HttpRequest, lot: Lot) -> dict[str, Any]:
         "shape": queries.SHAPES[state],
         "rows": [queries.row(c) for c in queries.judged_criteria(lot, verdict)],
         "evidence": queries.evidence_rows(verdict) if verdict else [],
-        "decisions": [_decision(lot, decision) for decision in decided],
+        "decisions": [_decision(decision) for decision in decided],
         "closed": closed,
         "choices": services.ALLOWED[state] if ready and may else (),
         "ready": ready,
@@ -145,11 +185,10 @@ def _release_page(request: HttpRequest, lot: Lot) -> dict[str, Any]:
     }
 
 
-def _decision(lot: Lot, decision: Decision) -> dict[str, Any]:
+def _decision(decision: Decision) -> dict[str, Any]:
     return {
         "record": decision,
         "shape": queries.SHAPES[Outcome(decision.outcome)],
         "signature": decision.signature,
-        "holds": queries.still_signed(lot, decision),
         "certificates": queries.certificates(decision),
     }

@@ -12,6 +12,7 @@ from django.utils.dateformat import format as date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from baro.apps.ledger.naming import zone_name
 from baro.web import words
 
 register = template.Library()
@@ -21,8 +22,14 @@ WIDTH, HEIGHT = 200.0, 40.0
 
 @register.filter
 def kst(value: datetime | None, pattern: str = "Y-m-d H:i:s") -> str:
-    """A time in the zone of the plant, 24 h. The word KST stands in the column's head or beside it."""
+    """A time in the zone of the plant, 24 h. The zone itself stands in the column's head or beside it."""
     return date_format(timezone.localtime(value), pattern) if value else ""
+
+
+@register.filter
+def clock(value: datetime | None, pattern: str = "Y-m-d H:i:s") -> str:
+    """A time in the zone of the plant with the zone's own name for itself at that time."""
+    return f"{kst(value, pattern)} {zone_name(value)}" if value else ""
 
 
 @register.filter
@@ -59,7 +66,7 @@ def chart_words() -> dict[str, str]:
 
 @register.simple_tag
 def now_kst() -> str:
-    return f"{kst(timezone.now(), 'H:i:s')} KST"
+    return clock(timezone.now(), "H:i:s")
 
 
 @register.inclusion_tag("web/state.html")

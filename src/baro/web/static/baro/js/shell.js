@@ -1,6 +1,6 @@
 // What every page does: the plant's clock, and dialogs that arrive by htmx.
 
-const zone = "Asia/Seoul";
+const { zone, zoneName } = document.body.dataset;
 const clockFormat = new Intl.DateTimeFormat("en-GB", {
   timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
 });
@@ -9,7 +9,7 @@ const clockFormat = new Intl.DateTimeFormat("en-GB", {
 const clock = document.querySelector("[data-clock]");
 export const skew = clock ? Date.parse(clock.dataset.now) - Date.now() : 0;
 export const serverNow = () => Date.now() + skew;
-export const timeOf = (ms) => `${clockFormat.format(ms)} KST`;
+export const timeOf = (ms) => `${clockFormat.format(ms)} ${zoneName}`;
 
 function tick() {
   if (!document.hidden) clock.textContent = timeOf(serverNow());
