@@ -9,9 +9,11 @@ from functools import cached_property
 from uuid import UUID
 
 import numpy as np
+from django.utils import timezone
 
-from baro.apps.ledger.services import reading
+from baro.apps.ledger.services import Program, change, reading
 from baro.apps.people.models import User
+from baro.apps.people.rights.services import set_up_role
 from baro.apps.release.models import Verdict
 from baro.apps.release.online import Online
 from baro.database.roles import Role, conninfo
@@ -40,6 +42,13 @@ class Plant:
     def user(self, name: str) -> User:
         with reading(self.company):
             return User.objects.select_related("company").get(username=f"{self.code}-{name}")
+
+    def give_role(self, name: str, role: str) -> None:
+        """Take somebody's roles away and give another, as a set-up does."""
+        with change(Program("tester", self.company), "another role"):
+            user = self.user(name)
+            user.assignments.filter(ended_at=None).update(ended_at=timezone.now())
+            set_up_role(Program("tester", self.company), self.user(name), role, "another role")
 
     def online(self) -> Online:
         return Online(self.company)

@@ -8,7 +8,7 @@ import pytest
 
 from baro.apps.ledger.models import Signature
 from baro.apps.ledger.services import Program, change, reading
-from baro.apps.people.models import SignIn, User
+from baro.apps.people.models import SignIn
 from baro.apps.people.roles import Role
 from baro.apps.release.models import Decision, Verdict
 from tests.plant import Plant
@@ -82,9 +82,7 @@ def test_rights_that_were_taken_away_meanwhile_sign_nothing(plant: Plant, signed
     lot = plant.finished("A").lot.lot_no
     client = signed_in("quality1", plant)
     form = answer(dialog(client, lot, "on_hold"))
-    user = plant.user("quality1")
-    with change(Program("tester", plant.company), "moved to production"):
-        User.objects.filter(id=user.id).update(role=Role.PRODUCTION_HEAD)
+    plant.give_role("quality1", Role.PRODUCTION_HEAD)
     assert post(client, lot, form).status_code == 403
     with reading(plant.company):
         assert not Decision.objects.exists()
@@ -93,8 +91,7 @@ def test_rights_that_were_taken_away_meanwhile_sign_nothing(plant: Plant, signed
 @pytest.mark.clause("Part 11 11.10(j)", "Part 11 11.100(c)")
 def test_the_first_signature_of_a_person_asks_for_the_statement(plant: Plant, signed_in: SignedIn) -> None:
     lot = plant.finished("A").lot.lot_no
-    with change(Program("tester", plant.company), "deputy"):
-        User.objects.filter(username=f"{plant.code}-science1").update(role=Role.QUALITY_HEAD)
+    plant.give_role("science1", Role.QUALITY_HEAD)
     client = signed_in("science1", plant)
     opened = dialog(client, lot, "on_hold")
     assert 'data-testid="statement"' in opened

@@ -82,9 +82,9 @@ def test_a_change_of_rights_between_opening_and_signing_refuses(plant: Plant) ->
     user, kept = plant.user("quality1"), session()
     with reading(plant.company):
         opened = Ceremony(kept, user).open("approve", KIND, uuid.uuid4(), "0" * 64, "approve_strategy")
-    user.role = Role.ADMINISTRATOR
+    plant.give_role("quality1", Role.ADMINISTRATOR)
     with reading(plant.company), pytest.raises(errors.RightsChanged):
-        Ceremony(kept, user).take(str(opened.nonce), "approve", "approve_strategy")
+        Ceremony(kept, plant.user("quality1")).take(str(opened.nonce), "approve", "approve_strategy")
 
 
 # --- one dialog, one signature

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +37,8 @@ class Signer(Actor, Protocol):
 
     role: str
 
+    @property
+    def roles(self) -> Sequence[str]: ...
     def check_password(self, raw_password: str) -> bool: ...
 
 

@@ -226,7 +226,7 @@ class Ceremony:
         self._save(dialogs=dialogs, signed_at=self.now.isoformat())
 
     def _rights(self, permission: str) -> str:
-        return content_hash({"role": str(self.signer.role), "may": self.signer.may(permission)})
+        return content_hash({"roles": [str(role) for role in self.signer.roles], "may": self.signer.may(permission)})
 
     def _save(self, **changed: Any) -> None:
         self.state = self.state | changed
