@@ -16,9 +16,11 @@ BEGIN
   RAISE EXCEPTION 'the key of a row of % never changes', TG_TABLE_NAME USING ERRCODE = 'BA003';
 END $$;
 
--- A secret's change is a fact of the trail, its value is not.
+-- A secret's change is a fact of the trail, its value is not. A column that holds one has one of these two names.
 CREATE OR REPLACE FUNCTION baro_redacted(record jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE
-AS $$ SELECT CASE WHEN record ? 'password' THEN record || '{"password": "[secret]"}'::jsonb ELSE record END $$;
+AS $$ SELECT CASE WHEN record ?| ARRAY['password', 'secret'] THEN record || (
+  SELECT jsonb_object_agg(name, '[secret]') FROM unnest(ARRAY['password', 'secret']) name WHERE record ? name)
+  ELSE record END $$;
 
 -- One entry a changed row, for every write path. The entries are written with the rights of the
 -- owner: the application itself has no right to write into the trail.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
-from ninja.errors import ValidationError
+from ninja.errors import HttpError, ValidationError
 
 import baro
 from baro.apps.ledger.errors import BaroError
+from baro.apps.people.api import Bearer, Session
+from baro.apps.people.api import router as people
+from baro.apps.release.api import router as release
+from baro.web.errors import BadRequest, PageNotFound, answer
 
 api = NinjaAPI(
     title="Baro",
@@ -15,17 +19,27 @@ api = NinjaAPI(
     description="Records of one company; every request is made by a person, or by a token of a person.",
     urls_namespace="api",
     docs_url=None,  # its page would load a program from outside
+    auth=[Bearer(), Session()],
 )
+api.add_router("", people)
+api.add_router("", release)
 
 
 @api.exception_handler(BaroError)
 def refused(request: HttpRequest, error: BaroError) -> HttpResponse:
     """A typed error as JSON, in the language of the person."""
-    return api.create_response(
-        request,
-        {"code": error.code, "text": error.text, "kept": str(error.kept), "advice": error.advice_text},
-        status=error.status,
-    )
+    return answer(request, error)
+
+
+@api.exception_handler(Http404)
+def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+    return answer(request, PageNotFound())
+
+
+@api.exception_handler(HttpError)
+def not_understood(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """What the framework refuses by itself, such as a body that is no JSON."""
+    return answer(request, BadRequest())
 
 
 @api.exception_handler(ValidationError)

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.errors import BaroError
+from baro.apps.people.middleware import API
 
 
 class PageNotFound(BaroError):
@@ -29,6 +30,13 @@ class FormExpired(BaroError):
     status = 403
     message = _("The form was open for too long, or cookies are switched off.")
     advice = _("Open the page again and send the form once more.")
+
+
+class MethodNotAllowed(BaroError):
+    code = "WEB-0405"
+    status = 405
+    message = _("This address does not do that.")
+    advice = _("Look in the description of the interface which methods the address has.")
 
 
 class BadRequest(BaroError):
@@ -53,16 +61,21 @@ class ServerFault(BaroError):
     advice = _("Try again. If it happens again, give your administrator this number and the time.")
 
 
+def is_api(request: HttpRequest) -> bool:
+    """Is the request made to the REST interface, which answers in JSON whatever is asked for?"""
+    return request.path.startswith(API)
+
+
+def body(error: BaroError) -> dict[str, str]:
+    """`error` as JSON, in the language of the person."""
+    return {"code": error.code, "text": error.text, "kept": str(error.kept), "advice": error.advice_text}
+
+
 def answer(request: HttpRequest, error: BaroError) -> HttpResponse:
     """The response for `error`, in the form the request can show."""
-    if "application/json" in request.headers.get("Accept", ""):
-        body = {
-            "code": error.code,
-            "text": error.text,
-            "kept": str(error.kept),
-            "advice": error.advice_text,
-        }
-        return JsonResponse(body, status=error.status)
+    if is_api(request) or "application/json" in request.headers.get("Accept", ""):
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        return JsonResponse(body(error), status=error.status, headers=headers)
     part = "HX-Request" in request.headers
     template = "web/error_part.html" if part else "web/error.html"
     return render(request, template, {"error": error}, status=error.status)

@@ -12,8 +12,9 @@ from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 
 from baro.apps.ledger.errors import BaroError
+from baro.apps.people.errors import SignInNeeded
 from baro.apps.people.roles import Permission
-from baro.web.errors import BadRequest, answer
+from baro.web.errors import BadRequest, MethodNotAllowed, answer, is_api
 
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -37,12 +38,24 @@ class WebMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = answer(request, BadRequest()) if _holds_nul(request) else self.get_response(request)
+        response = self._answer(request)
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault("Referrer-Policy", "same-origin")
         if not response.has_header("Cache-Control"):
             # records must not stay in the browser of a shared tablet
             add_never_cache_headers(response)
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        if request.refused is not None:
+            return answer(request, request.refused)
+        if _holds_nul(request):
+            return answer(request, BadRequest())
+        response = self.get_response(request)
+        if response.status_code == 405 and is_api(request):
+            allowed = response.headers.get("Allow", "")
+            response = answer(request, MethodNotAllowed())
+            response.headers["Allow"] = allowed
         return response
 
     def process_view(
@@ -69,6 +82,8 @@ def _holds_nul(request: HttpRequest) -> bool:
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
     """The sign-in page; for a part of a page whose session has ended, a word to the page as a whole."""
+    if is_api(request):
+        return answer(request, SignInNeeded())
     there = reverse("people:sign-in")
     if "HX-Request" in request.headers:
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})

@@ -24,3 +24,44 @@ class ExclusiveRoles(BaroError):
     status = 409
     message = _("%(who)s: the role %(role)s is not given, for the same person has the role %(other)s (%(account)s).")
     advice = _("%(why)s End the other role first, or choose another person.")
+
+
+class TokenRefused(BaroError):
+    code = "PPL-0201"
+    status = 401
+    message = _("This API token is not valid, or no longer.")
+    advice = _("Make a new token on your account page, or ask your administrator why it was revoked.")
+
+
+class SignInNeeded(BaroError):
+    code = "PPL-0202"
+    status = 401
+    message = _("Nobody is signed in.")
+    advice = _("Sign in, or send an API token in the header Authorization: Bearer.")
+
+
+class TokenCannotSign(BaroError):
+    code = "PPL-0203"
+    status = 403
+    message = _("A token signs nothing and changes no account.")
+    advice = _("Sign in with your own name and do it on the page.")
+
+
+class TokenInvalid(BaroError):
+    code = "PPL-0204"
+    message = _("A token needs a name, a permission and an end within %(days)s days.")
+    advice = _("Choose at least one permission that you hold yourself, and an earlier end.")
+
+
+class TokenUnknown(BaroError):
+    code = "PPL-0205"
+    status = 404
+    message = _("There is no such token.")
+    advice = _("Load the list of your tokens again.")
+
+
+class FormNotOurs(BaroError):
+    code = "PPL-0206"
+    status = 403
+    message = _("The request does not show that it comes from a page of Baro.")
+    advice = _("Send the cookie csrftoken as the header X-CSRFToken too, or use an API token.")

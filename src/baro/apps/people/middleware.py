@@ -11,12 +11,16 @@ from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
+from baro.apps.people.errors import TokenRefused
 from baro.apps.people.models import User
+from baro.apps.people.tokens import user_of_token
 from baro.database.context import Context, request_id
 
 USER_KEY = "user"
 COMPANY_KEY = "company"
 CREDENTIAL_KEY = "credential"
+API = "/api/"
+"""Where the REST interface begins."""
 
 
 def remember(request: HttpRequest, user: User) -> None:
@@ -43,13 +47,19 @@ class CompanyMiddleware:
             request_id.reset(token)
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
-        company = request.session.get(COMPANY_KEY)
+        request.refused = None
         with transaction.atomic():
-            with connection.cursor() as cursor:
-                Context(UUID(company) if company else None).apply(cursor)
-            request.user = _user(request) or AnonymousUser()
+            if by_token(request):
+                # a session that came along counts for nothing
+                request.user = _bearer(request) or AnonymousUser()
+                chosen = None
+            else:
+                company = request.session.get(COMPANY_KEY)
+                _see_only(UUID(company) if company else None)
+                request.user = _user(request) or AnonymousUser()
+                chosen = request.session.get("language")
             # a person's own choice, else what the session or the installation says
-            language = request.session.get("language") or getattr(request.user, "language", translation.get_language())
+            language = chosen or getattr(request.user, "language", translation.get_language())
             with translation.override(language):
                 request.LANGUAGE_CODE = translation.get_language()
                 response = self.get_response(request)
@@ -58,6 +68,31 @@ class CompanyMiddleware:
             if response.status_code >= 500:
                 transaction.set_rollback(True)
         return response
+
+
+def by_token(request: HttpRequest) -> bool:
+    """Is this a request of a program, by a token, to the REST interface?"""
+    return request.path.startswith(API) and "Authorization" in request.headers
+
+
+def _bearer(request: HttpRequest) -> User | None:
+    """The person of the token; else None, and `request.refused` says why."""
+    scheme, _, text = request.headers["Authorization"].partition(" ")
+    _see_only(None)
+    try:
+        if scheme.lower() != "bearer":
+            raise TokenRefused
+        user = user_of_token(text.strip(), request.META.get("REMOTE_ADDR") or None)
+    except TokenRefused as refused:
+        request.refused = refused
+        return None
+    _see_only(user.company_id)
+    return user
+
+
+def _see_only(company: UUID | None) -> None:
+    with connection.cursor() as cursor:
+        Context(company).apply(cursor)
 
 
 def _user(request: HttpRequest) -> User | None:

@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from baro.apps.ledger import errors
 from baro.apps.ledger.services import Actor, Program, change, reading
+from baro.apps.people.attempts import record, record_unknown
+from baro.apps.people.errors import TokenCannotSign
 from baro.apps.people.models import Company, SignIn, Site, User
 from baro.apps.people.rights.services import set_up_role
 from baro.apps.people.roles import Permission, Role
@@ -70,7 +72,7 @@ def set_language(user: User, language: str) -> None:
 
 
 def sign_in(username: str, password: str, address: str | None) -> User | None:
-    """The user whose password this is, or None. Every attempt of a known account is recorded.
+    """The user whose password this is, or None. Every attempt is recorded, of unknown names too.
 
     An unknown name and a wrong password get the same answer after the same work. Raises Locked after five
     wrong passwords within fifteen minutes: the person has to know, so whoever locks an account is told
@@ -82,6 +84,7 @@ def sign_in(username: str, password: str, address: str | None) -> User | None:
     if found is None:
         # the same work as for a known account, so that time does not tell a name from a wrong password
         make_password(password)
+        record_unknown(username, SignIn.Outcome.UNKNOWN, SignIn.Purpose.SESSION, address)
         return None
     user_id, company_id = found
     with reading(company_id):
@@ -91,15 +94,18 @@ def sign_in(username: str, password: str, address: str | None) -> User | None:
 
 def sign_out(user: User, address: str | None) -> None:
     """Record the end of a session."""
-    _record(user, SignIn.Outcome.SIGNED_OUT, SignIn.Purpose.SESSION, address)
+    record(user, SignIn.Outcome.SIGNED_OUT, SignIn.Purpose.SESSION, address)
 
 
-def reauthenticate(user: User, password: str, address: str | None) -> None:
-    """Prove at a signature that it is the same person. Raises WrongPassword or Locked; both are recorded.
+def reauthenticate(user: User, password: str, address: str | None, purpose: str = SignIn.Purpose.SIGNATURE) -> None:
+    """Prove at a signature, or before a change of the account, that it is the same person.
 
-    Call it before the signing transaction: a refused attempt must stay on record when that is undone.
+    Raises WrongPassword or Locked; both are recorded. Raises TokenCannotSign for a request by token. Call it
+    before the signing transaction: a refused attempt must stay on record when that is undone.
     """
-    if not _prove(user, password, address, SignIn.Purpose.SIGNATURE):
+    if user.limited_to is not None:
+        raise TokenCannotSign
+    if not _prove(user, password, address, purpose):
         raise errors.WrongPassword
 
 
@@ -110,7 +116,7 @@ def _prove(user: User, password: str, address: str | None, purpose: str) -> bool
             # request the lock lasts until that has ended
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"baro.login/{user.id}"])
         outcome = _judged(user, password)
-        _record(user, outcome, purpose, address)
+        record(user, outcome, purpose, address)
     if outcome == SignIn.Outcome.LOCKED:
         # after the transaction, which would take the record of the attempt with it
         raise errors.Locked
@@ -137,8 +143,3 @@ def _locked(user: User) -> bool:
             .values_list("outcome", flat=True)[:ATTEMPTS]
         )
     return len(recent) == ATTEMPTS and all(outcome == SignIn.Outcome.WRONG_PASSWORD for outcome in recent)
-
-
-def _record(user: User, outcome: str, purpose: str, address: str | None) -> None:
-    with change(user, f"{purpose}: {outcome}"):
-        SignIn.objects.create(company_id=user.company_id, user=user, outcome=outcome, purpose=purpose, address=address)

@@ -1,4 +1,4 @@
-"""Companies, their sites, their people, and every attempt to sign in. What people may do is in `rights`."""
+"""Companies, their sites and their people. What people may do is in `rights`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import uuid
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.hashers import check_password
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.errors import NotPermitted
-from baro.apps.ledger.models import Entry, Record
+from baro.apps.ledger.models import Record
 from baro.apps.ledger.naming import Named, in_language
+from baro.apps.people.errors import TokenCannotSign
 from baro.apps.people.rights.held import Held, UserManager, held_by
 from baro.apps.people.rights.models import Assignment
 from baro.apps.people.roles import MAY, Permission, Role, roles_with
@@ -57,6 +59,9 @@ class User(AbstractBaseUser, Record):
     language = models.CharField(_("language"), max_length=2, default="ko")
     is_active = models.BooleanField(_("active"), default=True)
 
+    limited_to: frozenset[str] | None = None
+    """The permissions of the token that this request came with; None for a person who signed in."""
+
     USERNAME_FIELD = "username"
     objects = UserManager()
 
@@ -88,6 +93,8 @@ class User(AbstractBaseUser, Record):
 
     def may(self, permission: str, site: uuid.UUID | None = None) -> bool:
         """Does a role in force hold `permission`, at `site` if one is named?"""
+        if self.limited_to is not None and permission not in self.limited_to:
+            return False
         return self.is_active and any(permission in MAY[held.role] and held.at(site) for held in self._held)
 
     @property
@@ -100,38 +107,16 @@ class User(AbstractBaseUser, Record):
         self.__dict__.pop("held", None)
         super().refresh_from_db(*args, **kwargs)
 
+    def check_password(self, raw_password: str) -> bool:
+        """Is this the person's password? Raises TokenCannotSign: a token proves nobody's presence."""
+        if self.limited_to is not None:
+            raise TokenCannotSign
+        # not Django's own, which would store a renewed hash past the services
+        return check_password(raw_password, self.password)
+
     def why_not(self, permission: str) -> NotPermitted:
         return NotPermitted(
             who=self.name,
             permission=Permission(permission).label,
             roles=", ".join(str(role.label) for role in roles_with(permission)),
         )
-
-
-class SignIn(Entry):
-    """One attempt to sign in or to prove one's identity at a signature."""
-
-    class Outcome(models.TextChoices):
-        ACCEPTED = "accepted", _("accepted")
-        WRONG_PASSWORD = "wrong_password", _("wrong password")
-        LOCKED = "locked", _("locked")
-        DISABLED = "disabled", _("disabled")
-        SIGNED_OUT = "signed_out", _("signed out")
-
-    class Purpose(models.TextChoices):
-        SESSION = "session", _("sign-in")
-        SIGNATURE = "signature", _("signature")
-
-    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="sign_ins")
-    outcome = models.CharField(_("outcome"), max_length=20, choices=Outcome)
-    purpose = models.CharField(_("purpose"), max_length=20, choices=Purpose)
-    address = models.GenericIPAddressField(_("address"), null=True)
-
-    class Meta:
-        indexes = [models.Index(fields=["user", "recorded_at"], name="people_signin_user")]
-
-    def __str__(self) -> str:
-        return f"{self.user_id} {self.purpose} {self.outcome}"
-
-
-__all__ = ["Assignment", "Company", "SignIn", "Site", "User"]
