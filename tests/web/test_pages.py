@@ -15,6 +15,7 @@ from baro.apps.release.queries import bar, decisions, limits, lot_of, still_sign
 from tests.plant import Plant, work
 from tests.web.conftest import Browser, SignIn
 
+SOME_ID = "00000000-0000-4000-8000-000000000000"
 OPEN = {"sign-in", "language"}
 HANGUL = re.compile(r"[가-힣]+")
 
@@ -26,7 +27,7 @@ def addresses() -> list[str]:
         for name, pattern in get_resolver().reverse_dict.items()
         if isinstance(name, str)
     ] + [
-        "/" + prefix + re.sub(r"%\(\w+\)s", "released", match[0][0][0])
+        "/" + prefix + re.sub(r"%\(\w+\)s", "released", re.sub(r"%\(\w+_id\)s", SOME_ID, match[0][0][0]))
         for prefix, resolver in get_resolver().namespace_dict.values()
         for name, match in resolver.reverse_dict.items()
         if isinstance(name, str) and name not in OPEN
