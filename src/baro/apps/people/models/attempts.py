@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from baro.apps.ledger.models import Entry
 from baro.apps.people.models.people import User
@@ -25,7 +24,7 @@ class SignIn(Entry):
         UNKNOWN = "unknown", _("unknown user name")
         FORGED = "forged", _("unknown token")
         EXPIRED = "expired", _("expired")
-        REVOKED = "revoked", pgettext_lazy("token", "revoked")
+        REVOKED = "revoked", _("revoked")
         LOCKED = "locked", _("locked")
         LIMITED = "limited", _("too many attempts from this address")
         DISABLED = "disabled", _("disabled")
