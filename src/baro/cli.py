@@ -111,6 +111,18 @@ def web() -> None:
 
 
 @app.command
+def witness(
+    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on.")] = 8601,
+) -> None:
+    """Be a witness of the logs in BARO_WITNESS_LOGS: cosign checkpoints that go on from the last one seen."""
+    from baro.apps.ledger.witnessing import serve_witness
+
+    _prepare()
+    serve_witness(host, port)
+
+
+@app.command
 def simulator(
     speed: Annotated[float, Parameter(help="How many times faster than real time the plant runs.")] = 1.0,
     spectra_per_second: Annotated[float, Parameter(help="Tablets measured a second, in plant time.")] = 4.0,

@@ -80,6 +80,25 @@ class Config(BaseSettings):
         ge=1,
         description="Minutes without a signature after which the next one asks for name and password again.",
     )
+    log_origin: str = Field(
+        default="",
+        description="Name of the Merkle log, read when its key is made. Empty: baro/ and a random number.",
+    )
+    checkpoint_dir: str = Field(
+        default="",
+        description="Folder off this server into which the log's checkpoints are written. Empty: none.",
+    )
+    witnesses: dict[str, str] = Field(
+        default_factory=dict,
+        description="Witnesses that cosign the log's checkpoints, JSON: address to public key (vkey).",
+    )
+    witness_logs: dict[str, str] = Field(
+        default_factory=dict,
+        description="Logs that this installation is a witness of, JSON: origin to public key (vkey).",
+    )
+    witness_name: str = Field(
+        default="", description="Name of this witness, read when its key is made. Empty: baro-witness/ and a number."
+    )
 
     @property
     def data_dir(self) -> Path:

@@ -20,7 +20,9 @@ class Guard:
     audited: every change writes an entry into the audit trail, whatever path it came by.
     append_only: the application may add rows but not change them. No role of the application may
     delete a row of any table of ours.
-    company: the column that says whose row it is.
+    company: the column that says whose row it is. Empty: the table holds nothing of any company (hashes of the log),
+    and everybody sees it.
+    check: a condition (SQL) that rows written by the application have to meet, beside being of its company.
     writable: False for tables that only the database's own functions fill.
     hidden: columns that whoever may only read does not get to see.
     """
@@ -30,6 +32,7 @@ class Guard:
     company: str = "company_id"
     writable: bool = True
     hidden: tuple[str, ...] = ()
+    check: str = "true"
 
 
 def apply(cursor: Executes, guards: Mapping[str, Guard], plain: Iterable[str]) -> None:
@@ -51,11 +54,11 @@ def statements(table: str, guard: Guard) -> list[str]:
     verbs = "SELECT"
     if guard.writable:
         verbs += ", INSERT" if guard.append_only else ", INSERT, UPDATE"
-    mine = f'"{guard.company}" = baro_company()'
+    mine = f'"{guard.company}" = baro_company()' if guard.company else "true"
     out = [
         f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
         f'DROP POLICY IF EXISTS company_isolation ON "{table}"',
-        f'CREATE POLICY company_isolation ON "{table}" USING ({mine}) WITH CHECK ({mine})',
+        f'CREATE POLICY company_isolation ON "{table}" USING ({mine}) WITH CHECK ({mine} AND {guard.check})',
         f'REVOKE ALL ON "{table}" FROM PUBLIC, baro_app, baro_reader',
         f'GRANT {verbs} ON "{table}" TO baro_app',
         _grant_to_reader(table, guard.hidden),

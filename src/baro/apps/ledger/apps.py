@@ -1,5 +1,7 @@
 """Django's entry to the ledger, and the one place where the guards are put in force."""
 
+from importlib.resources import files
+
 from django.apps import AppConfig, apps
 from django.db import connections
 from django.db.models.signals import post_migrate
@@ -49,3 +51,6 @@ def put_guards_in_force(using: str, **kwargs: object) -> None:
         tables = connections[using].introspection.table_names(cursor)
         if set(ours) <= set(tables):  # false only half way through a partial or backward migration
             guards.apply(cursor, ours, plain=library_tables())
+            folder = files("baro.apps.ledger.log")
+            functions = folder.joinpath("functions.sql").read_text(encoding="utf-8")
+            cursor.execute(functions.replace("{leaf}", folder.joinpath("leaf.sql").read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""The worker process: follows the database's notifications, predicts, judges, and runs queued tasks."""
+"""The worker process: follows the database's notifications, predicts, judges, keeps the log, and runs queued tasks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import psycopg
 from django.db import Error, close_old_connections, connection
 from procrastinate.contrib.django import app as tasks
 
+from baro.apps.ledger.log.keeper import keep as keep_log
 from baro.apps.release.online import Online
 from baro.database.roles import Role, conninfo
 
@@ -26,6 +27,8 @@ def run(url: str, stop: threading.Event) -> None:
     """Work until `stop` is set. A database that is gone, or not yet set up, is waited for."""
     queue = threading.Thread(target=_run_tasks, args=(stop,), name="tasks", daemon=True)
     queue.start()
+    ledger = threading.Thread(target=keep_log, args=(stop,), name="log", daemon=True)
+    ledger.start()
     while not stop.is_set():
         try:
             with psycopg.connect(conninfo(url, Role.APP, "baro worker"), autocommit=True) as listener:
@@ -41,6 +44,7 @@ def run(url: str, stop: threading.Event) -> None:
             connection.close()
             stop.wait(RETRY_S)
     queue.join(timeout=10)
+    ledger.join(timeout=15)
 
 
 def _follow(listener: psycopg.Connection, stop: threading.Event) -> None:

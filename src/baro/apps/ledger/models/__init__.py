@@ -1,7 +1,21 @@
-"""The base of every record, the audit trail, and the electronic signature."""
+"""The base of every record, the audit trail, the electronic signature, and the Merkle log."""
 
 from baro.apps.ledger.models.base import Entry, Record
+from baro.apps.ledger.models.log import Checkpoint, Cosignature, Node, Sequencing
 from baro.apps.ledger.models.signature import Accountability, Meaning, Signature
 from baro.apps.ledger.models.trail import Action, ActorKind, AuditEntry
 
-__all__ = ["Accountability", "Action", "ActorKind", "AuditEntry", "Entry", "Meaning", "Record", "Signature"]
+__all__ = [
+    "Accountability",
+    "Action",
+    "ActorKind",
+    "AuditEntry",
+    "Checkpoint",
+    "Cosignature",
+    "Entry",
+    "Meaning",
+    "Node",
+    "Record",
+    "Sequencing",
+    "Signature",
+]

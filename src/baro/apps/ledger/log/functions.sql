@@ -1,0 +1,63 @@
+-- The functions of the Merkle log. Applied after each migration, by the owner of the tables.
+
+-- What of an entry is hashed into the log: every column by its name, in the one form that jsonb gives it.
+CREATE OR REPLACE FUNCTION ledger_leaf(e ledger_auditentry) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+AS $$ SELECT {leaf} $$;
+
+-- Takes up to `most` entries into the log that are not in it, and returns the size of the log.
+-- An entry is taken in when it can be seen, that is, when its transaction is over; the order of ids does not matter,
+-- so one that is committed late is not passed over. What can never come any more is not looked for again: when all
+-- transactions are over that could have drawn an id up to `mark`.
+CREATE OR REPLACE FUNCTION ledger_sequence(most integer) RETURNS bigint LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp
+AS $$
+DECLARE
+  state ledger_sequencing;
+  issued bigint;
+  oldest bigint;
+  next bigint;
+  size bigint;
+  added bigint;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    -- a snapshot of its own beginning would hide what was committed since
+    RAISE EXCEPTION 'the log is extended in read committed transactions only' USING ERRCODE = 'BA005';
+  END IF;
+  -- one sequencer at a time; the lock ends with the transaction
+  PERFORM pg_advisory_xact_lock(hashtextextended('baro.ledger.sequencer', 0));
+  SELECT * INTO state FROM ledger_sequencing WHERE id = 1;
+  IF NOT FOUND THEN
+    INSERT INTO ledger_sequencing (id, floor, mark, mark_xid) VALUES (1, 0, 0, 0) RETURNING * INTO state;
+  END IF;
+  -- in this order: who draws an id up to `issued` has a transaction id below `next`
+  EXECUTE 'SELECT last_value FROM ' || pg_get_serial_sequence('ledger_auditentry', 'id') INTO issued;
+  SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint INTO oldest, next
+    FROM pg_current_snapshot() s;
+  SELECT coalesce(max(n.index) + 1, 0) INTO size FROM ledger_node n WHERE n.level = 0;
+  EXECUTE 'INSERT INTO ledger_node (level, index, hash, entry_id)'
+          ' SELECT 0, $1 + row_number() OVER (ORDER BY e.id) - 1,'
+          '   sha256(''\x00''::bytea || convert_to(ledger_leaf(e), ''UTF8'')), e.id'
+          ' FROM ledger_auditentry e'
+          ' WHERE e.id > $2 AND NOT EXISTS (SELECT FROM ledger_node n WHERE n.entry_id = e.id)'
+          ' ORDER BY e.id LIMIT $3'
+    USING size, state.floor, most;
+  GET DIAGNOSTICS added = ROW_COUNT;
+  -- a mark beyond all transactions is that of another server, from which this database was restored
+  IF added < most AND issued > state.mark AND (state.mark_xid <= oldest OR state.mark_xid > next) THEN
+    UPDATE ledger_sequencing SET floor = state.mark, mark = issued, mark_xid = next WHERE id = 1;
+  END IF;
+  RETURN size + added;
+END $$;
+
+-- How many entries wait to be taken in, of all companies.
+CREATE OR REPLACE FUNCTION ledger_pending() RETURNS bigint LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = public, pg_temp
+AS $$
+  SELECT count(*) FROM ledger_auditentry e
+  WHERE e.id > coalesce((SELECT s.floor FROM ledger_sequencing s WHERE s.id = 1), 0)
+    AND NOT EXISTS (SELECT FROM ledger_node n WHERE n.entry_id = e.id)
+$$;
+
+REVOKE EXECUTE ON FUNCTION ledger_sequence(integer), ledger_pending() FROM PUBLIC, baro_app, baro_reader;
+GRANT EXECUTE ON FUNCTION ledger_sequence(integer), ledger_pending() TO baro_app;
+GRANT EXECUTE ON FUNCTION ledger_pending() TO baro_reader;

@@ -1,0 +1,21 @@
+jsonb_build_object(
+  'v', 1,
+  'id', e.id,
+  'company_id', e.company_id,
+  'at', to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+  'actor_id', e.actor_id,
+  'actor', e.actor,
+  'reason', e.reason,
+  'action', e.action,
+  'table_name', e.table_name,
+  'record_id', e.record_id,
+  'old', e.old,
+  'new', e.new,
+  'transaction_id', e.transaction_id,
+  'kind', e.kind,
+  'request', e.request,
+  'version', e.version,
+  'zone', e.zone,
+  'program', e.program,
+  'login', e.login
+)::text
