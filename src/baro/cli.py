@@ -15,7 +15,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from baro import __version__
-from baro.commands import archive
+from baro.commands import archive, people
 from baro.config import config
 from baro.starting import find_database, setup_django
 
@@ -23,6 +23,7 @@ app = App(name="baro", help="Baro: from the analyser to the signed release.", ve
 verify = App(name="verify", help="Compute again what was recorded, and compare.")
 app.command(verify)
 archive.register(app, verify)
+people.register(app)
 
 
 @app.command

@@ -134,7 +134,7 @@ def test_a_handover_from_one_head_to_the_other_is_possible(plant: Plant) -> None
     assert not conflicts(user, Role.QUALITY_HEAD, None, end)
 
 
-@pytest.mark.clause("별표 9 4.2", "Annex 11 12.1", "Part 11 11.10(d)")
+@pytest.mark.clause("별표 9 4.2", "Annex 11 6", "Part 11 11.10(g)")
 @pytest.mark.parametrize("rule", APART, ids=lambda rule: f"{rule.earlier}-{rule.duty}")
 def test_two_acts_on_one_record_fall_to_two_persons(plant: Plant, rule: object) -> None:
     first = account(plant, "first", person="P-1")

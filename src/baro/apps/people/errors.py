@@ -65,3 +65,51 @@ class FormNotOurs(BaroError):
     status = 403
     message = _("The request does not show that it comes from a page of Baro.")
     advice = _("Send the cookie csrftoken as the header X-CSRFToken too, or use an API token.")
+
+
+class ChangeDecided(BaroError):
+    code = "PPL-0103"
+    status = 409
+    message = _("This request is not waiting for a decision any more.")
+    advice = _("Open the list of requests to see who decided, and why.")
+
+
+class NothingToChange(BaroError):
+    code = "PPL-0104"
+    status = 409
+    message = _("%(who)s: there is nothing to change; it is so already, or it has been asked for already.")
+    advice = _("Look at the person's page and at the requests that wait.")
+
+
+class PeriodInvalid(BaroError):
+    code = "PPL-0105"
+    message = _("The period ends before it begins, or lies in the past.")
+    advice = _("Give a later end, or leave it empty.")
+
+
+class LastHands(BaroError):
+    code = "PPL-0106"
+    status = 409
+    message = _("After this change no two people would be left to request and approve changes of rights.")
+    advice = _("Give another person the role of system administrator first.")
+
+
+class SetUpOver(BaroError):
+    code = "PPL-0107"
+    status = 409
+    message = _("The set-up of the company is over: two people can change rights together.")
+    advice = _("Let an administrator make the account and request its role on the page of people.")
+
+
+class CodeTaken(BaroError):
+    code = "PPL-0108"
+    status = 409
+    message = _("%(code)s is taken already; names and codes are never used twice.")
+    advice = _("Choose another one.")
+
+
+class RoleUnknown(BaroError):
+    code = "PPL-0109"
+    status = 400
+    message = _("There is no role with the code %(role)s.")
+    advice = _("Give one of: %(roles)s.")

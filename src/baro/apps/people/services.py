@@ -6,15 +6,15 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.contrib.auth.hashers import check_password, make_password
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from baro.apps.ledger import errors
 from baro.apps.ledger.services import Actor, Program, change, reading
 from baro.apps.people.attempts import record, record_unknown
-from baro.apps.people.errors import TokenCannotSign
+from baro.apps.people.errors import CodeTaken, RoleUnknown, SetUpOver, TokenCannotSign
 from baro.apps.people.models import Company, SignIn, Site, User
-from baro.apps.people.rights.services import set_up_role
+from baro.apps.people.rights.services import set_up_role, two_hands
 from baro.apps.people.roles import Permission, Role
 
 ATTEMPTS = 5
@@ -22,10 +22,14 @@ LOCKED_FOR = timedelta(minutes=15)
 
 
 def create_company(code: str, name_ko: str, name_en: str, *, site_ko: str, site_en: str) -> Company:
-    """A company with its first site. Done at installation, before there is anyone to permit it."""
+    """A company with its first site. Done at installation, before there is anyone to permit it. Raises CodeTaken."""
     company = Company(code=code, name_ko=name_ko, name_en=name_en)
     with change(Program("baro setup", company.id), "company set up"):
-        company.save(force_insert=True)
+        try:
+            with transaction.atomic():
+                company.save(force_insert=True)
+        except IntegrityError as error:
+            raise CodeTaken(code=code) from error
         Site.objects.create(company=company, code="main", name_ko=site_ko, name_en=site_en)
     return company
 
@@ -46,7 +50,7 @@ def create_user(
     The set-up gives the first accounts their role. For an administrator the account begins without any: the
     role is a change of rights, which needs a second person.
 
-    Raises NotPermitted unless `actor` manages people or is the set-up; ExclusiveRoles.
+    Raises NotPermitted unless `actor` manages people or is the set-up; CodeTaken; ExclusiveRoles.
     """
     by_setup = isinstance(actor, Program)
     with change(actor, reason, "" if by_setup else Permission.MANAGE_PEOPLE):
@@ -58,10 +62,38 @@ def create_user(
             person=person,
         )
         user.set_password(password)
-        user.save(force_insert=True)
+        try:
+            with transaction.atomic():
+                user.save(force_insert=True)
+        except IntegrityError as error:
+            raise CodeTaken(code=username) from error
         if role and by_setup:
             set_up_role(actor, user, role, reason)
     return user
+
+
+def add_first_account(
+    company: UUID, *, username: str, password: str, full_name: str, full_name_en: str, role: str, person: str = ""
+) -> User:
+    """An account with a role, by the supplier who sets a company up, until two people can change rights together.
+
+    Raises SetUpOver after that, RoleUnknown, CodeTaken and ExclusiveRoles.
+    """
+    if role not in Role.values:
+        raise RoleUnknown(role=role, roles=", ".join(Role.values))
+    with reading(company):
+        if two_hands():
+            raise SetUpOver
+    return create_user(
+        Program("baro user add", company),
+        username=username,
+        password=password,
+        full_name=full_name,
+        full_name_en=full_name_en,
+        role=Role(role),
+        person=person,
+        reason="company set up",
+    )
 
 
 def set_language(user: User, language: str) -> None:

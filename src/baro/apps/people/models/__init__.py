@@ -1,7 +1,8 @@
 """Companies, people, and what opens the door to them."""
 
 from baro.apps.people.models.attempts import SignIn
-from baro.apps.people.models.people import Assignment, Company, Site, User
+from baro.apps.people.models.people import Company, Site, User
 from baro.apps.people.models.tokens import ApiToken, ApiTokenUse
+from baro.apps.people.rights.models import Assignment, RightsChange
 
-__all__ = ["ApiToken", "ApiTokenUse", "Assignment", "Company", "SignIn", "Site", "User"]
+__all__ = ["ApiToken", "ApiTokenUse", "Assignment", "Company", "RightsChange", "SignIn", "Site", "User"]

@@ -15,7 +15,6 @@ from baro.apps.ledger.models import Record
 from baro.apps.ledger.naming import Named, in_language
 from baro.apps.people.errors import TokenCannotSign
 from baro.apps.people.rights.held import Held, UserManager, held_by
-from baro.apps.people.rights.models import Assignment
 from baro.apps.people.roles import MAY, Permission, Role, roles_with
 from baro.database.guards import Guard
 

@@ -1,9 +1,10 @@
-"""What a change of rights does, once it may be done."""
+"""The set-up of a company, while there are not yet two people who can change rights together."""
 
 from __future__ import annotations
 
 from baro.apps.ledger.services import Program, change
 from baro.apps.people.models import Assignment, Site, User
+from baro.apps.people.roles import Permission
 from baro.apps.people.segregation import check_roles
 
 
@@ -15,3 +16,11 @@ def set_up_role(program: Program, user: User, role: str, reason: str, site: Site
     with change(program, reason):
         check_roles(user, role)
         return Assignment.objects.create(company_id=user.company_id, user=user, role=role, site=site)
+
+
+def two_hands() -> bool:
+    """Can somebody ask for a change of rights, and somebody else approve it? Call inside the company's transaction."""
+    active = list(User.objects.filter(is_active=True))
+    asking = [user for user in active if user.may(Permission.MANAGE_PEOPLE)]
+    approving = [user for user in active if user.may(Permission.APPROVE_RIGHTS)]
+    return any(one.id != other.id for one in asking for other in approving)

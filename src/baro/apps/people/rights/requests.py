@@ -1,0 +1,108 @@
+"""Asking for a change of rights. Nothing changes by it: somebody else has to approve."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.utils import timezone
+
+from baro.apps.ledger.services import change
+from baro.apps.people.errors import ChangeDecided, NothingToChange, PeriodInvalid
+from baro.apps.people.models import Assignment, RightsChange, Site, User
+from baro.apps.people.rights.held import IN_FORCE
+from baro.apps.people.roles import Permission, Role
+from baro.apps.people.segregation import Duty, check_duty, check_roles
+
+Kind = RightsChange.Kind
+
+
+def request_change(
+    actor: User,
+    user: User,
+    kind: str,
+    reason: str,
+    *,
+    role: str = "",
+    site: Site | None = None,
+    valid_from: datetime | None = None,
+    valid_until: datetime | None = None,
+    assignment: Assignment | None = None,
+) -> RightsChange:
+    """Ask that `user` be given `role`, that `assignment` end, or that the account change.
+
+    Times are those between which a given role counts; None: from the approval on, until it is ended.
+    Raises NotPermitted, SameHand for one's own account, ReasonMissing, ExclusiveRoles, PeriodInvalid, and
+    NothingToChange when it is so already or asked for already.
+    """
+    with change(actor, reason, Permission.MANAGE_PEOPLE):
+        wanted = RightsChange(
+            company_id=actor.company_id,
+            kind=Kind(kind),
+            user=user,
+            role=Role(role).value if kind == Kind.GRANT else "",
+            site=site if kind == Kind.GRANT else None,
+            valid_from=valid_from if kind == Kind.GRANT else None,
+            valid_until=valid_until if kind == Kind.GRANT else None,
+            assignment=assignment if kind == Kind.END else None,
+            reason=reason.strip(),
+            requested_by=actor,
+        )
+        one_after_the_other(actor.company_id)
+        check_duty(actor, Duty.REQUEST_RIGHTS, {Duty.HOLD_RIGHTS: [user.id]}, Permission.MANAGE_PEOPLE)
+        check_sense(wanted)
+        same = RightsChange.objects.filter(
+            user=user, kind=kind, role=wanted.role, assignment=wanted.assignment, state=RightsChange.State.PENDING
+        )
+        if same.exists():
+            raise NothingToChange(who=user.name)
+        wanted.save(force_insert=True)
+    return wanted
+
+
+def withdraw(actor: User, change_id: UUID, reason: str) -> None:
+    """Take back one's own request. Raises NotPermitted and ChangeDecided."""
+    with change(actor, reason, Permission.MANAGE_PEOPLE):
+        wanted = pending(change_id)
+        if wanted.requested_by_id != actor.id:
+            raise actor.why_not(Permission.MANAGE_PEOPLE)
+        wanted.state = RightsChange.State.WITHDRAWN
+        wanted.decided_at, wanted.decided_by, wanted.answer = timezone.now(), actor, reason.strip()
+        wanted.save(update_fields=["state", "decided_at", "decided_by", "answer"])
+
+
+def pending(change_id: UUID) -> RightsChange:
+    """A request that waits, locked against a second decision. Raises ChangeDecided."""
+    found = RightsChange.objects.select_for_update(of=("self",)).filter(id=change_id).first()
+    if found is None or found.state != RightsChange.State.PENDING:
+        raise ChangeDecided
+    return found
+
+
+def check_sense(wanted: RightsChange) -> None:
+    """Is there something to change, and may it be so? Asked at the request and again at the approval.
+
+    Raises PeriodInvalid, NothingToChange and ExclusiveRoles.
+    """
+    user = wanted.user
+    if wanted.kind == Kind.GRANT:
+        start = wanted.valid_from or timezone.now()
+        if wanted.valid_until is not None and wanted.valid_until <= max(start, timezone.now()):
+            raise PeriodInvalid
+        held = Assignment.objects.filter(IN_FORCE, user=user, role=wanted.role, valid_until=None)
+        if held.filter(site=None).exists() or (wanted.site and held.filter(site=wanted.site).exists()):
+            raise NothingToChange(who=user.name)
+        check_roles(user, wanted.role, start, wanted.valid_until)
+    elif wanted.kind == Kind.END:
+        held = wanted.assignment
+        if held is None or held.user_id != user.id or held.state in (Assignment.State.ENDED, Assignment.State.EXPIRED):
+            raise NothingToChange(who=user.name)
+    elif wanted.kind in (Kind.DISABLE, Kind.ENABLE) and user.is_active == (wanted.kind == Kind.ENABLE):
+        raise NothingToChange(who=user.name)
+
+
+def one_after_the_other(company: UUID | None) -> None:
+    """Two changes of rights of one company, each right by itself, must not add up to a wrong one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"baro.rights/{company}"])
