@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from baro.apps.ledger.services import Program, change, reading
+from baro.apps.ledger.services import Program, accept_accountability, change, reading
 from baro.apps.pat.artefacts import shipped_model
 from baro.apps.pat.models import CalibrationModel
 from baro.apps.pat.services import approve_model
@@ -180,7 +180,9 @@ def test_who_registered_a_model_does_not_approve_it(plant: Plant) -> None:
         model = CalibrationModel.objects.get()
     with pytest.raises(SameHand):
         approve_model(head, plant.password, model, "fine")
-    approve_model(account(plant, "second", Role.QUALITY_HEAD), plant.password, model, "fine")
+    second = account(plant, "second", Role.QUALITY_HEAD)
+    accept_accountability(second, plant.password)
+    approve_model(second, plant.password, model, "fine")
     assert model.status == "approved"
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
+import base64
 from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from baro.apps.ledger.errors import RecordChanged
 from baro.apps.ledger.models import Meaning
-from baro.apps.ledger.services import change, content_hash, sign
+from baro.apps.ledger.services import Opened, change, content_hash, sign
 from baro.apps.people.errors import LastHands
 from baro.apps.people.models import Assignment, RightsChange, User
 from baro.apps.people.rights.requests import check_sense, one_after_the_other, pending
@@ -31,13 +32,14 @@ def decide_change(
     reason: str,
     seen_hash: str,
     address: str | None = None,
+    opened: Opened | None = None,
 ) -> str:
     """Approve or refuse a request. Returns the new first password when that is what was approved, else "".
 
     `seen_hash` is the hash of what the signer had before their eyes (`change_hash`).
 
-    Raises NotPermitted, WrongPassword, Locked, ReasonMissing, ChangeDecided, RecordChanged, SameHand for
-    whoever asked or is concerned, LastHands, and what `check_sense` raises.
+    Raises NotPermitted, ChangeDecided, RecordChanged, SameHand for whoever asked or is concerned, LastHands,
+    what `check_sense` raises, and what `reauthenticate` and `sign` raise.
     """
     if not user.may(Permission.APPROVE_RIGHTS):
         raise user.why_not(Permission.APPROVE_RIGHTS)
@@ -68,6 +70,7 @@ def decide_change(
             meaning=Meaning.APPROVAL if approve else Meaning.REJECTION,
             reason=reason,
             at=wanted.decided_at,
+            opened=opened,
         )
         wanted.save()
     return told
@@ -99,6 +102,12 @@ def decision_content(wanted: RightsChange) -> dict[str, Any]:
     return change_content(wanted) | {"state": str(wanted.state)}
 
 
+def first_password(record_id: UUID) -> str:
+    """The first password that goes with a record. It is computed, so that it can be shown once and stored nowhere."""
+    digest = salted_hmac("baro.first-password", str(record_id), algorithm="sha256").digest()
+    return base64.b32encode(digest[:15]).decode().lower()
+
+
 def _carry_out(wanted: RightsChange, approver: User) -> str:
     user = wanted.user
     told = ""
@@ -118,7 +127,7 @@ def _carry_out(wanted: RightsChange, approver: User) -> str:
         held.ended_at = timezone.now()
         held.save(update_fields=["ended_at"])
     elif wanted.kind == Kind.RESET_PASSWORD:
-        told = secrets.token_urlsafe(15)
+        told = first_password(wanted.id)
         user.set_password(told)
         user.save(update_fields=["password"])
     else:
