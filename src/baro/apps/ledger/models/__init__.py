@@ -1,5 +1,13 @@
 """The base of every record, the audit trail, the electronic signature, and the Merkle log."""
 
+from baro.apps.ledger.models.archive import (
+    Backup,
+    ExportedPackage,
+    ImportedPackage,
+    LegalHold,
+    RestoreDrill,
+    RetentionRule,
+)
 from baro.apps.ledger.models.base import Entry, Record
 from baro.apps.ledger.models.log import Checkpoint, Cosignature, Node, Sequencing
 from baro.apps.ledger.models.signature import Accountability, Meaning, Signature
@@ -10,12 +18,18 @@ __all__ = [
     "Action",
     "ActorKind",
     "AuditEntry",
+    "Backup",
     "Checkpoint",
     "Cosignature",
     "Entry",
+    "ExportedPackage",
+    "ImportedPackage",
+    "LegalHold",
     "Meaning",
     "Node",
     "Record",
+    "RestoreDrill",
+    "RetentionRule",
     "Sequencing",
     "Signature",
 ]
