@@ -136,6 +136,36 @@ def test_the_language_changes_the_whole_page_and_stays(browser: Browser, demo: D
     expect(page.get_by_test_id("verdict")).to_contain_text("출하 가능")
 
 
+def test_rights_change_by_two_people(browser: Browser, demo: Demo) -> None:
+    one, two, three = (signed_in(browser, demo, name) for name in ("admin1", "admin2", "operator1"))
+    one.goto(f"{demo.address}people")
+    one.get_by_test_id("person-operator1").get_by_role("link").click()
+    one.get_by_test_id("ask-grant").click()
+    one.select_option("#ask-role", "interim_reviewer")
+    expect(one.get_by_test_id("no-conflict")).to_be_visible()
+    one.select_option("#ask-role", "administrator")
+    expect(one.get_by_test_id("conflict")).to_contain_text("이해관계")
+    one.select_option("#ask-role", "quality_head")
+    one.fill("#ask-reason", "휴가 대행")
+    one.get_by_test_id("send-request").click()
+    expect(one.get_by_test_id("requests")).to_contain_text("품질(보증)부서 책임자")
+    expect(one.get_by_test_id("approve")).to_have_count(0)
+
+    two.goto(demo.address)
+    two.get_by_test_id("notices").get_by_role("link").click()
+    two.get_by_test_id("approve").click()
+    two.get_by_test_id("accept").check()
+    two.fill("#reason", "확인함")
+    two.fill("#sign-name", "admin2")
+    two.fill("#sign-password", PASSWORD)
+    two.get_by_test_id("sign").click()
+    expect(two.get_by_test_id("waiting")).to_contain_text("승인 대기 중인 요청이 없습니다")
+
+    three.goto(f"{demo.address}people")
+    expect(three.get_by_test_id("person")).to_contain_text("품질(보증)부서 책임자, 작업자")
+    expect(three.get_by_test_id("matrix")).to_be_visible()
+
+
 def test_the_whole_demo_fits_into_its_memory(demo: Demo) -> None:
     """Proportional set size of the demo and everything it started."""
     root = psutil.Process(demo.process.pid)

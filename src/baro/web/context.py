@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.naming import zone_name
+from baro.apps.people.rights.queries import notices
 from baro.apps.people.roles import Permission
 
 VERSION = version("baro")
@@ -31,6 +32,7 @@ class Place:
 MENU = (
     Place("overview", "overview", _("Plant overview")),
     Place("lots", "release:lots", _("Lots")),
+    Place("people", "people:people", _("People and rights"), Permission.REVIEW_ACCESS),
 )
 
 
@@ -45,6 +47,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "version": VERSION,
         "here": request.get_full_path(),
         "menu": _menu(request),
+        "notices": _notices(request),
     }
 
 
@@ -52,3 +55,10 @@ def _menu(request: HttpRequest) -> list[Place]:
     # a request that is refused at the door has no user yet
     user = getattr(request, "user", None)
     return [place for place in MENU if user.may(place.permission)] if user and user.is_authenticated else []
+
+
+def _notices(request: HttpRequest) -> list[tuple[str, str]]:
+    """What waits for this person's hand, on whole pages only."""
+    user = getattr(request, "user", None)
+    part = "HX-Request" in request.headers
+    return notices(user) if user and user.is_authenticated and not part else []

@@ -113,3 +113,16 @@ class RoleUnknown(BaroError):
     status = 400
     message = _("There is no role with the code %(role)s.")
     advice = _("Give one of: %(roles)s.")
+
+
+class NameInvalid(BaroError):
+    code = "PPL-0110"
+    message = _("An account needs the name of its person, and a user name of letters, digits and . @ + - _ only.")
+    advice = _("Fill in both names, without spaces in the user name.")
+
+
+class UserUnknown(BaroError):
+    code = "PPL-0111"
+    status = 404
+    message = _("There is no such account.")
+    advice = _("Find the person on the page of people.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,13 +13,14 @@ from django.utils import timezone
 from baro.apps.ledger import errors
 from baro.apps.ledger.services import Actor, Program, change, reading
 from baro.apps.people.attempts import record, record_unknown
-from baro.apps.people.errors import CodeTaken, RoleUnknown, SetUpOver, TokenCannotSign
+from baro.apps.people.errors import CodeTaken, NameInvalid, RoleUnknown, SetUpOver, TokenCannotSign
 from baro.apps.people.models import Company, SignIn, Site, User
-from baro.apps.people.rights.services import set_up_role, two_hands
+from baro.apps.people.rights.services import first_password, set_up_role, two_hands
 from baro.apps.people.roles import Permission, Role
 
 ATTEMPTS = 5
 LOCKED_FOR = timedelta(minutes=15)
+USERNAME = re.compile(r"[\w.@+-]{1,150}")
 
 
 def create_company(code: str, name_ko: str, name_en: str, *, site_ko: str, site_en: str) -> Company:
@@ -38,7 +40,7 @@ def create_user(
     actor: Actor,
     *,
     username: str,
-    password: str,
+    password: str | None,
     full_name: str,
     full_name_en: str,
     role: Role | None = None,
@@ -48,11 +50,13 @@ def create_user(
     """A new personal account of the person with the personnel number `person`.
 
     The set-up gives the first accounts their role. For an administrator the account begins without any: the
-    role is a change of rights, which needs a second person.
+    role is a change of rights, which needs a second person. No `password`: it begins with `first_password`.
 
-    Raises NotPermitted unless `actor` manages people or is the set-up; CodeTaken; ExclusiveRoles.
+    Raises NotPermitted unless `actor` manages people or is the set-up; NameInvalid; CodeTaken; ExclusiveRoles.
     """
     by_setup = isinstance(actor, Program)
+    if not (full_name.strip() and USERNAME.fullmatch(username)):
+        raise NameInvalid
     with change(actor, reason, "" if by_setup else Permission.MANAGE_PEOPLE):
         user = User(
             company_id=actor.company_id,
@@ -61,7 +65,7 @@ def create_user(
             full_name_en=full_name_en,
             person=person,
         )
-        user.set_password(password)
+        user.set_password(first_password(user.id) if password is None else password)
         try:
             with transaction.atomic():
                 user.save(force_insert=True)

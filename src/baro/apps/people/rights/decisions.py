@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from baro.apps.ledger.errors import RecordChanged
 from baro.apps.ledger.models import Meaning
@@ -15,7 +13,7 @@ from baro.apps.ledger.services import Opened, change, content_hash, sign
 from baro.apps.people.errors import LastHands
 from baro.apps.people.models import Assignment, RightsChange, User
 from baro.apps.people.rights.requests import check_sense, one_after_the_other, pending
-from baro.apps.people.rights.services import two_hands
+from baro.apps.people.rights.services import first_password, two_hands
 from baro.apps.people.roles import Permission
 from baro.apps.people.segregation import Duty, check_duty
 from baro.apps.people.services import reauthenticate
@@ -100,12 +98,6 @@ def change_hash(wanted: RightsChange) -> str:
 def decision_content(wanted: RightsChange) -> dict[str, Any]:
     """What the signature of a decision stands for."""
     return change_content(wanted) | {"state": str(wanted.state)}
-
-
-def first_password(record_id: UUID) -> str:
-    """The first password that goes with a record. It is computed, so that it can be shown once and stored nowhere."""
-    digest = salted_hmac("baro.first-password", str(record_id), algorithm="sha256").digest()
-    return base64.b32encode(digest[:15]).decode().lower()
 
 
 def _carry_out(wanted: RightsChange, approver: User) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+from uuid import UUID
+
+from django.utils.crypto import salted_hmac
+
 from baro.apps.ledger.services import Program, change
 from baro.apps.people.models import Assignment, Site, User
 from baro.apps.people.roles import Permission
@@ -24,3 +29,12 @@ def two_hands() -> bool:
     asking = [user for user in active if user.may(Permission.MANAGE_PEOPLE)]
     approving = [user for user in active if user.may(Permission.APPROVE_RIGHTS)]
     return any(one.id != other.id for one in asking for other in approving)
+
+
+def first_password(record_id: UUID) -> str:
+    """The first password that goes with an account or with a request for a new one.
+
+    It is computed, so that it can be shown once and is stored nowhere.
+    """
+    digest = salted_hmac("baro.first-password", str(record_id), algorithm="sha256").digest()
+    return base64.b32encode(digest[:15]).decode().lower()
