@@ -15,7 +15,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from baro import __version__
-from baro.commands import archive, people
+from baro.commands import archive, log, people
 from baro.config import config
 from baro.starting import find_database, setup_django
 
@@ -24,6 +24,7 @@ verify = App(name="verify", help="Compute again what was recorded, and compare."
 app.command(verify)
 archive.register(app, verify)
 people.register(app)
+log.register(app, verify)
 
 
 @app.command
@@ -112,18 +113,6 @@ def web() -> None:
 
 
 @app.command
-def witness(
-    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, Parameter(help="Port to listen on.")] = 8601,
-) -> None:
-    """Be a witness of the logs in BARO_WITNESS_LOGS: cosign checkpoints that go on from the last one seen."""
-    from baro.apps.ledger.witnessing import serve_witness
-
-    _prepare()
-    serve_witness(host, port)
-
-
-@app.command
 def simulator(
     speed: Annotated[float, Parameter(help="How many times faster than real time the plant runs.")] = 1.0,
     spectra_per_second: Annotated[float, Parameter(help="Tablets measured a second, in plant time.")] = 4.0,
@@ -196,18 +185,6 @@ def verify_batch(
     )
     console.print(f"result {report.result}", markup=False, soft_wrap=True)
     sys.exit(0 if report.equal else 1)
-
-
-@verify.command(name="proofs")
-def verify_proofs(
-    folder: Path,
-    *,
-    standalone: Annotated[bool, Parameter(help="Run the cases by the stand-alone verifier instead.")] = False,
-) -> None:
-    """Run a folder of conformance cases of Merkle proofs; exit 0 only when every case comes out right."""
-    from baro.apps.ledger.merkle.command import run
-
-    sys.exit(run(folder, standalone))
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from ninja.errors import HttpError, ValidationError
 
 import baro
 from baro.apps.ledger.errors import BaroError
+from baro.apps.ledger.log.api import router as log
 from baro.apps.people.api import Bearer, Session
 from baro.apps.people.api import router as people
 from baro.apps.release.api import router as release
@@ -21,6 +22,7 @@ api = NinjaAPI(
     docs_url=None,  # its page would load a program from outside
     auth=[Bearer(), Session()],
 )
+api.add_router("/log", log)
 api.add_router("", people)
 api.add_router("", release)
 

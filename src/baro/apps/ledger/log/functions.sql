@@ -58,6 +58,19 @@ AS $$
     AND NOT EXISTS (SELECT FROM ledger_node n WHERE n.entry_id = e.id)
 $$;
 
-REVOKE EXECUTE ON FUNCTION ledger_sequence(integer), ledger_pending() FROM PUBLIC, baro_app, baro_reader;
-GRANT EXECUTE ON FUNCTION ledger_sequence(integer), ledger_pending() TO baro_app;
+-- Leaves first … last - 1 as stored, and the hash of what is in the trail now (null: nothing), for a check by the
+-- application, which may not read other companies' entries and does not need to.
+CREATE OR REPLACE FUNCTION ledger_rehashed(first bigint, last bigint)
+RETURNS TABLE (index bigint, hash bytea, entry_id bigint, at float8, leaf_hash bytea) LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = public, pg_temp
+AS $$
+  SELECT n.index, n.hash, n.entry_id, extract(epoch FROM e.at)::float8,
+    CASE WHEN e.id IS NOT NULL THEN sha256('\x00'::bytea || convert_to(ledger_leaf(e), 'UTF8')) END
+  FROM ledger_node n LEFT JOIN ledger_auditentry e ON e.id = n.entry_id
+  WHERE n.level = 0 AND n.index >= first AND n.index < last ORDER BY n.index
+$$;
+
+REVOKE EXECUTE ON FUNCTION ledger_sequence(integer), ledger_pending(), ledger_rehashed(bigint, bigint)
+  FROM PUBLIC, baro_app, baro_reader;
+GRANT EXECUTE ON FUNCTION ledger_sequence(integer), ledger_pending(), ledger_rehashed(bigint, bigint) TO baro_app;
 GRANT EXECUTE ON FUNCTION ledger_pending() TO baro_reader;
