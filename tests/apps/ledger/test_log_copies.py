@@ -97,7 +97,7 @@ def test_hashes_alone_are_a_copy_without_records(plant: Plant, tmp_path: Path) -
 
 @pytest.fixture
 def client(plant: Plant) -> Client:
-    client = Client()
+    client = Client(SERVER_NAME="127.0.0.1")
     answer = client.post("/sign-in", {"username": f"{plant.code}-quality1", "password": plant.password})
     assert answer.status_code == 302
     return client
@@ -131,4 +131,4 @@ def test_entries_that_are_not_there_or_not_ours_have_no_proof(plant: Plant, clie
     for entry in ("0", "-1", str(2**63), "x"):
         assert client.get(f"/api/v1/log/entries/{entry}/proof").status_code in (404, 422)
     for path in ("/api/v1/log/checkpoint", f"/api/v1/log/entries/{theirs}/proof"):
-        assert Client().get(path).status_code == 401
+        assert Client(SERVER_NAME="127.0.0.1").get(path).status_code == 401
