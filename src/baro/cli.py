@@ -92,6 +92,7 @@ def worker() -> None:
     setup_django()
     from baro.apps.release.worker import run
 
+    _record_settings("baro worker")
     run(config().database_url, _stop_event())
 
 
@@ -101,8 +102,8 @@ def web() -> None:
     import uvicorn
 
     _prepare()
-    find_database()
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "baro.settings")
+    setup_django()
+    _record_settings("baro web")
     uvicorn.run(
         "baro.web.asgi:application",
         host=config().host,
@@ -190,6 +191,20 @@ def verify_batch(
 def main() -> None:
     """Entry point of the `baro` script."""
     app()
+
+
+def _record_settings(program: str) -> None:
+    """Put the settings of this start on record, unless the plant is not set up yet."""
+    from django.db import DatabaseError
+
+    from baro.apps.ledger.errors import BaroError
+    from baro.apps.ledger.installation import record_settings
+    from baro.apps.people.queries import company_of
+
+    try:
+        record_settings(program, company_of(config().company))
+    except (BaroError, DatabaseError) as error:
+        logging.getLogger("baro").warning("the settings were not put on record: %s", error)
 
 
 def _prepare() -> None:

@@ -100,6 +100,12 @@ class Config(BaseSettings):
         default="", description="Name of this witness, read when its key is made. Empty: baro-witness/ and a number."
     )
 
+    working_hours: str = Field(
+        default="7-19",
+        pattern=r"^([01]?\d|2[0-4])-([01]?\d|2[0-4])$",
+        description="Hours of work, from-to, Monday to Friday; the trail shows what people did outside of them.",
+    )
+
     @property
     def data_dir(self) -> Path:
         """Sealed files live here."""

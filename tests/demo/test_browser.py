@@ -53,10 +53,12 @@ def signed_in(browser: Browser, demo: Demo, name: str) -> Page:
     return page
 
 
-def try_to_sign(page: Page, password: str) -> None:
-    page.get_by_test_id("act-released").click()
-    page.fill("#reason", "all criteria met")
-    page.fill("#sign-name", "quality1")
+def sign(page: Page, password: str, *, reason: str = "", name: str = "") -> None:
+    """Fill the open signature dialog and send it."""
+    if reason:
+        page.fill("#reason", reason)
+    if name:
+        page.fill("#sign-name", name)
     page.fill("#sign-password", password)
     page.get_by_test_id("sign").click()
 
@@ -78,11 +80,18 @@ def test_lot_a_from_the_first_tablet_to_its_certificate(browser: Browser, demo: 
     expect(head.get_by_test_id("act-released")).to_have_count(0)
 
     page.get_by_test_id("tab-release").click()
-    try_to_sign(page, "a wrong password")
+    page.get_by_test_id("to-review").click()
+    page.get_by_test_id("review").click()
+    sign(page, "a wrong password", reason="no findings", name="quality1")
     expect(page.get_by_test_id("error-code")).to_contain_text("LED-0003")
     problems[:] = [text for text in problems if "403" not in text]  # the refusal itself
-    page.fill("#sign-password", PASSWORD)
-    page.get_by_test_id("sign").click()
+    sign(page, PASSWORD, name="quality1")
+    expect(page.get_by_test_id("reviewed")).to_be_visible()
+
+    page.get_by_test_id("tab-release").click()
+    page.get_by_test_id("act-released").click()
+    expect(page.locator("#sign-name")).to_have_count(0)  # the second signature asks for the password alone
+    sign(page, PASSWORD, reason="all criteria met")
     expect(page.get_by_test_id("signed")).to_contain_text("출하 승인")
 
     for language, words in (

@@ -76,6 +76,7 @@ def _make_lot(plant: Victim) -> None:
     seen = plant.final_verdict(plant.lot_no).content_hash
     user = plant.user("quality1")
     assert sign_in(user.username, plant.password, "127.0.0.1") is not None
+    plant.review(plant.lot_no)
     decide(user, plant.password, plant.lot_no, "released", "all criteria met", seen)
     with reading(plant.company):
         assert Lot.objects.get(lot_no=plant.lot_no).decisions.exists()

@@ -218,6 +218,15 @@ def test_a_good_lot_is_released_by_the_head_of_quality_alone(plant: Plant, signe
     silent = decide(quality, lot, "released", reason="  ")
     assert (silent.status_code, "LED-0002" in silent.content.decode()) == (400, True)
 
+    early = decide(quality, lot, "released")
+    assert (early.status_code, "REL-0007" in early.content.decode()) == (409, True)
+    history = quality.get(f"/lots/{lot}/history").content.decode()
+    address = html.unescape(re.search(r'hx-get="(/audit/review[^"]*)"', history)[1])
+    opened = quality.get(address, headers={"HX-Request": "true"}).content.decode()
+    address = html.unescape(re.search(r'hx-post="([^"]*)"', opened)[1])
+    assert quality.post(address, answer(opened), headers={"HX-Request": "true"}).status_code == 204
+    assert 'data-testid="reviewed"' in quality.get(f"/lots/{lot}/history").content.decode()
+
     done = decide(quality, lot, "released")
     assert (done.status_code, done.headers["HX-Refresh"]) == (204, "true")
     page = quality.get(f"/lots/{lot}/release").content.decode()

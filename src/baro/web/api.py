@@ -7,6 +7,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 import baro
+from baro.apps.ledger.api import router as ledger
 from baro.apps.ledger.errors import BaroError
 from baro.apps.ledger.log.api import router as log
 from baro.apps.people.api import Bearer, Session
@@ -25,6 +26,7 @@ api = NinjaAPI(
 api.add_router("/log", log)
 api.add_router("", people)
 api.add_router("", release)
+api.add_router("/audit", ledger)
 
 
 @api.exception_handler(BaroError)

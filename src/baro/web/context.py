@@ -32,6 +32,7 @@ class Place:
 MENU = (
     Place("overview", "overview", _("Plant overview")),
     Place("lots", "release:lots", _("Lots")),
+    Place("audit", "ledger:audit", _("Audit trail")),
     Place("people", "people:people", _("People and rights"), Permission.REVIEW_ACCESS),
 )
 

@@ -20,5 +20,6 @@ urlpatterns = [
     path("lots/<lot:lot_no>/state.json", live.live_state, name="lot-state"),
     path("lots/<lot:lot_no>/stream", live.stream, name="lot-stream"),
     path("", include("baro.apps.release.urls")),
+    path("", include("baro.apps.ledger.urls")),
     path("api/v1/", api.urls),
 ]

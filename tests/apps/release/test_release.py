@@ -244,6 +244,7 @@ def test_a_lot_nobody_planned_is_kept_but_not_judged(plant: Plant) -> None:
 )
 def test_the_head_of_quality_releases_with_password_meaning_and_reason(plant: Plant) -> None:
     verdict = plant.finished("A")
+    plant.review(verdict.lot.lot_no)
     decision = decide(
         plant.user("quality1"), plant.password, verdict.lot.lot_no, "released", "all met", verdict.content_hash
     )
@@ -293,6 +294,7 @@ def test_a_lot_is_decided_once_but_a_hold_is_not_the_end(plant: Plant) -> None:
     verdict = plant.finished("A")
     user, lot_no = plant.user("quality1"), verdict.lot.lot_no
     decide(user, plant.password, lot_no, "on_hold", "asked for the deviation", verdict.content_hash)
+    plant.review(lot_no)
     decide(user, plant.password, lot_no, "released", "deviation closed", verdict.content_hash)
     with pytest.raises(errors.AlreadyDecided):
         decide(user, plant.password, lot_no, "rejected", "too late", verdict.content_hash)
@@ -337,3 +339,17 @@ def test_another_company_sees_nothing(plant: Plant, database: str) -> None:
     with reading(verdict.id):  # some other company's id
         assert not Verdict.objects.exists()
         assert not Lot.objects.exists()
+
+
+@pytest.mark.clause("Annex 11 9", "Annex 11 15", "별표 9 4.5", "별표 9 4.11")
+def test_no_release_before_the_trail_of_the_lot_was_reviewed(plant: Plant) -> None:
+    verdict = plant.finished("A")
+    lot_no = verdict.lot.lot_no
+    refused(plant, errors.TrailNotReviewed, "quality1", plant.password, "A")
+    plant.review(lot_no)
+    with change(Program("tester", plant.company), "something after the review"):
+        Lot.objects.filter(lot_no=lot_no).update(planned_units=121)
+    refused(plant, errors.TrailNotReviewed, "quality1", plant.password, "A")
+    plant.review(lot_no)
+    user = plant.user("quality1")
+    assert decide(user, plant.password, lot_no, "released", "all met", verdict.content_hash).outcome == "released"

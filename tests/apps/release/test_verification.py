@@ -29,6 +29,7 @@ from tests.plant import LOTS, Plant
 def released(plant: Plant) -> Plant:
     """A plant whose lot A was released."""
     verdict = plant.finished("A")
+    plant.review(verdict.lot.lot_no)
     decide(plant.user("quality1"), plant.password, verdict.lot.lot_no, "released", "all met", verdict.content_hash)
     return plant
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger import accountability
 from baro.apps.ledger.errors import BaroError
@@ -19,6 +20,7 @@ from baro.apps.ledger.services import Opened, accept_accountability, has_accepte
 from baro.apps.ledger.signing import Ceremony, prove
 
 Text = str | Promise
+REASON = _("Reason")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,7 @@ class Act:
     changes: Sequence[Text] = ()
     exceptions: Sequence[Text] = ()
     note: Text = ""
+    reason_label: Text = REASON
 
 
 @dataclass(frozen=True, slots=True)

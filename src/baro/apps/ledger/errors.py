@@ -113,3 +113,17 @@ class ActUnknown(BaroError):
     status = 404
     message = _("A record of this kind (%(kind)s) is not signed here.")
     advice = _("Sign it on its own page.")
+
+
+class NothingToReview(BaroError):
+    code = "LED-0012"
+    status = 409
+    message = _("There is no entry of the audit trail to review.")
+    advice = _("Choose another lot, or come back when something has been recorded.")
+
+
+class OwnEntriesOnly(BaroError):
+    code = "LED-0013"
+    status = 403
+    message = _("Every entry of this part of the audit trail is by %(who)s, who cannot review it alone.")
+    advice = _("Let another person who may review the audit trail sign the review.")

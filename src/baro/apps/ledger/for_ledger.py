@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
-from baro.apps.ledger.models import Accountability, Signature
+from baro.apps.ledger.models import Accountability, AuditReview, Signature
+from baro.apps.ledger.reviewing import review_content
 from baro.apps.ledger.services import accepted_content
 from baro.apps.ledger.signing import Content, signable
 
@@ -17,3 +18,11 @@ def _accepted(record_id: UUID, signature: Signature | None) -> Content | None:
 
 
 signable("ledger.Accountability", _("statement on electronic signatures"), _accepted)
+
+
+def _review(record_id: UUID, signature: Signature | None) -> Content | None:
+    made = AuditReview.objects.filter(id=record_id).first()
+    return made and review_content(made)
+
+
+signable("ledger.AuditReview", _("audit trail review"), _review)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.apps import apps
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy, gettext_noop
 
 from baro.apps.ledger.models import AuditEntry
 from baro.apps.ledger.naming import zone_name
+from baro.apps.ledger.words import table_word
 
 LONGEST = 160
 UNSAID = {"id", "company_id", "password"}
@@ -47,6 +49,9 @@ PROGRAM_REASONS = (
     gettext_noop("reported by the equipment"),
     gettext_noop("company set up"),
     gettext_noop("language chosen"),
+    gettext_noop("settings at the start of the program"),
+    gettext_noop("accountability statement accepted"),
+    gettext_noop("audit trail exported"),
 )
 """Reasons that the system itself gives; a person's own words are never translated."""
 
@@ -68,6 +73,16 @@ class TrailRow:
     record: str
     reason: str
     changes: list[Change]
+
+    @property
+    def actor(self) -> str:
+        """Who, on one line."""
+        return one_line(self.entry.actor)
+
+
+def one_line(text: str) -> str:
+    """`text` with every character that controls a line, a terminal or the direction of writing shown as its escape."""
+    return "".join(c if c.isprintable() or c == "\u00a0" else c.encode("unicode_escape").decode() for c in text)
 
 
 def trail(
@@ -93,14 +108,14 @@ def trail(
     return found.order_by("-id")
 
 
-def in_words(entries: Iterable[AuditEntry], names: Mapping[type[Model], Any]) -> list[TrailRow]:
+def in_words(entries: Iterable[AuditEntry], names: Mapping[type[Model], Any] = MappingProxyType({})) -> list[TrailRow]:
     """Entries with the names of their records (model → name) and fields in the language of the page."""
     models = {model._meta.db_table: model for model in apps.get_models()}
     out = []
     for entry in entries:
         model = models.get(entry.table_name)
-        title = str(names[model]) if model in names else entry.table_name
-        reason = _(entry.reason) if entry.reason in PROGRAM_REASONS else entry.reason
+        title = str(names[model]) if model in names else table_word(entry.table_name)
+        reason = _(entry.reason) if entry.reason in PROGRAM_REASONS else one_line(entry.reason)
         out.append(TrailRow(entry, title, reason, _changes(entry, model)))
     return out
 
@@ -135,5 +150,5 @@ def _text(field: Any, value: Any) -> str | None:
         value = str(choices.get(value, value))
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"

@@ -30,12 +30,13 @@ class Permission(models.TextChoices):
     APPROVE_MODEL = "approve_model", _("approve a calibration model")
     MANAGE_PEOPLE = "manage_people", _("manage users")
     APPROVE_RIGHTS = "approve_rights", _("approve a change of rights")
+    REVIEW_AUDIT = "review_audit", _("review the audit trail")
     REVIEW_ACCESS = "review_access", _("review who has access")
 
 
 MAY: dict[Role, frozenset[Permission]] = {
     Role.OPERATOR: frozenset({Permission.VIEW}),
-    Role.ANALYST: frozenset({Permission.VIEW}),
+    Role.ANALYST: frozenset({Permission.VIEW, Permission.REVIEW_AUDIT}),
     # checks a result before it is judged (중간검토자), never one that is his own: see `people.segregation`
     Role.INTERIM_REVIEWER: frozenset({Permission.VIEW}),
     Role.PRODUCTION_HEAD: frozenset({Permission.VIEW}),
@@ -45,6 +46,7 @@ MAY: dict[Role, frozenset[Permission]] = {
             Permission.DECIDE_RELEASE,
             Permission.APPROVE_STRATEGY,
             Permission.APPROVE_MODEL,
+            Permission.REVIEW_AUDIT,
             Permission.APPROVE_RIGHTS,
             Permission.REVIEW_ACCESS,
         }

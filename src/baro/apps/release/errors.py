@@ -43,6 +43,13 @@ class NotApproved(BaroError):
     advice = _("Let the control strategy and the model be approved again, or put the lot on hold.")
 
 
+class TrailNotReviewed(BaroError):
+    code = "REL-0007"
+    status = 409
+    message = _("The audit trail of lot %(lot)s has not been reviewed up to its last entry (%(left)s not reviewed).")
+    advice = _("Open the history of the lot, review its audit trail and sign the review; then release.")
+
+
 class AlreadyDecided(BaroError):
     code = "REL-0004"
     status = 409

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
+from baro.apps.ledger.belonging import Records, belongs
 from baro.apps.ledger.models import Signature
 from baro.apps.ledger.signing import Content, signable
 from baro.apps.release.models import Decision, Verdict
+from baro.apps.release.queries import lot_of, records
 from baro.apps.release.services import signed_content
 
 
@@ -22,4 +24,9 @@ def _verdict(record_id: UUID, signature: Signature | None) -> Content | None:
     return decision and signed_content(decision.lot, decision.verdict, decision.outcome, decision.reason)
 
 
+def _lot(lot_no: str) -> Records:
+    return records(lot_of(lot_no))
+
+
+belongs("lot", _lot)
 signable("release.Verdict", _("verdict of a lot"), _verdict)

@@ -16,7 +16,8 @@ from baro.apps.ledger.naming import in_language
 from baro.apps.ledger.services import signature_holds
 from baro.apps.manufacturing import queries as manufacturing
 from baro.apps.manufacturing.models import Lot
-from baro.apps.quality.models import ControlStrategy, CriterionKind
+from baro.apps.pat.models import CalibrationModel
+from baro.apps.quality.models import ControlStrategy, CriterionKind, ReleaseCriterion
 from baro.apps.release.certificate import number
 from baro.apps.release.errors import LotUnknown
 from baro.apps.release.models import (
@@ -187,6 +188,8 @@ def changed_since_decision(lot: Lot, verdict: Verdict) -> list[str]:
 RECORDS = {
     Lot: gettext_lazy("lot"),
     ControlStrategy: gettext_lazy("control strategy"),
+    ReleaseCriterion: gettext_lazy("release criterion"),
+    CalibrationModel: gettext_lazy("calibration model"),
     Verdict: gettext_lazy("verdict"),
     Decision: gettext_lazy("decision"),
     Signature: gettext_lazy("signature"),
@@ -203,7 +206,15 @@ def records(lot: Lot) -> dict[type, list[Any]]:
         Signature: list(lot.decisions.values_list("signature_id", flat=True)),
         Certificate: list(Certificate.objects.filter(decision__lot=lot).values_list("id", flat=True)),
     }
-    return {Lot: [lot.id], ControlStrategy: [lot.strategy_id], **of_lot}
+    basis = {
+        Lot: [lot.id],
+        ControlStrategy: [lot.strategy_id],
+        ReleaseCriterion: list(lot.strategy.criteria.values_list("id", flat=True)),
+        CalibrationModel: list(
+            CalibrationModel.objects.filter(digest=lot.strategy.model_digest).values_list("id", flat=True)
+        ),
+    }
+    return basis | of_lot
 
 
 def judged_criteria(lot: Lot, verdict: Verdict | None) -> list[dict[str, Any]]:

@@ -9,8 +9,10 @@ from django.db import connection
 from django.utils import timezone
 
 import baro
+from baro.apps.ledger.belonging import records_of
 from baro.apps.ledger.errors import RecordChanged
 from baro.apps.ledger.models import Meaning
+from baro.apps.ledger.reviewing import standing
 from baro.apps.ledger.services import Actor, Opened, canonical_json, change, sign
 from baro.apps.manufacturing.models import Lot
 from baro.apps.people.models import User
@@ -72,7 +74,7 @@ def decide(
     the certificate in every language in the same transaction.
 
     Raises NotPermitted, WrongPassword, Locked, ReasonMissing, LotUnknown, LotNotComplete,
-    OutcomeNotAllowed, AlreadyDecided, RecordChanged, LateData, NotApproved, and what `sign` raises.
+    OutcomeNotAllowed, AlreadyDecided, RecordChanged, LateData, NotApproved, TrailNotReviewed, and what `sign` raises.
     """
     if not user.may(Permission.DECIDE_RELEASE):
         raise user.why_not(Permission.DECIDE_RELEASE)
@@ -96,6 +98,8 @@ def decide(
             raise errors.LateData(lot=lot_no)
         if wanted is Outcome.RELEASED and not (basis.approved and basis.strategy_hash == _strategy_of(verdict)):
             raise errors.NotApproved(lot=lot_no)
+        if wanted is Outcome.RELEASED:
+            _trail_reviewed(lot)
         at = timezone.now()
         signature = sign(
             user,
@@ -120,6 +124,13 @@ def decide(
             _issue_certificates(decision, at)
         announce(lot, "decision")
     return decision
+
+
+def _trail_reviewed(lot: Lot) -> None:
+    """Has somebody who may reviewed all that is on record of the lot?"""
+    found = standing(lot.lot_no, records_of("lot", lot.lot_no))
+    if not found.reviewed:
+        raise errors.TrailNotReviewed(lot=lot.lot_no, left=found.left)
 
 
 def final_verdict(lot: Lot) -> Verdict | None:

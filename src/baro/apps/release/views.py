@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from baro.apps.ledger import queries as ledger
 from baro.apps.ledger.dialogs import Act, Given, signature_dialog
 from baro.apps.ledger.models import Action
+from baro.apps.ledger.reviewing import standing
 from baro.apps.manufacturing.models import Lot
 from baro.apps.people.roles import Permission
 from baro.apps.release import queries, services
@@ -110,6 +111,9 @@ def history(request: HttpRequest, lot_no: str) -> HttpResponse:
         "filtered": any(asked.values()),
         "actions": Action.choices,
         "tables": [(model._meta.db_table, name) for model, name in queries.RECORDS.items()],
+        "standing": standing(lot.lot_no, records),
+        "may_review": request.user.may(Permission.REVIEW_AUDIT),
+        "review_refused": request.user.why_not(Permission.REVIEW_AUDIT),
     }
     return render(request, "release/history.html", page)
 
@@ -178,6 +182,7 @@ def _release_page(request: HttpRequest, lot: Lot) -> dict[str, Any]:
         "evidence": queries.evidence_rows(verdict) if verdict else [],
         "decisions": [_decision(decision) for decision in decided],
         "closed": closed,
+        "standing": standing(lot.lot_no, queries.records(lot)),
         "choices": services.ALLOWED[state] if ready and may else (),
         "ready": ready,
         "may": may,

@@ -10,6 +10,7 @@ from baro.apps.ledger.models.archive import (
 )
 from baro.apps.ledger.models.base import Entry, Record
 from baro.apps.ledger.models.log import Checkpoint, Cosignature, Node, Sequencing
+from baro.apps.ledger.models.review import AuditReview, InstallationSetting, TrailExport
 from baro.apps.ledger.models.signature import Accountability, Meaning, Signature
 from baro.apps.ledger.models.trail import Action, ActorKind, AuditEntry
 
@@ -18,12 +19,14 @@ __all__ = [
     "Action",
     "ActorKind",
     "AuditEntry",
+    "AuditReview",
     "Backup",
     "Checkpoint",
     "Cosignature",
     "Entry",
     "ExportedPackage",
     "ImportedPackage",
+    "InstallationSetting",
     "LegalHold",
     "Meaning",
     "Node",
@@ -32,4 +35,5 @@ __all__ = [
     "RetentionRule",
     "Sequencing",
     "Signature",
+    "TrailExport",
 ]
