@@ -20,6 +20,7 @@ import pytest
 HOME = Path(tempfile.mkdtemp(prefix="baro-", dir="/tmp"))
 os.environ["BARO_HOME"] = str(HOME)
 os.environ["BARO_DATABASE_URL"] = f"postgresql://postgres:@/baro?host={HOME / 'postgres'}"
+os.environ["BARO_ADDRESS_ATTEMPTS"] = "1000000"  # all tests come from one address
 os.environ["DJANGO_SETTINGS_MODULE"] = "baro.settings"
 HOME.chmod(0o755)  # the embedded server runs as a user of its own when tests run as root
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)

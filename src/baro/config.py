@@ -105,6 +105,31 @@ class Config(BaseSettings):
         pattern=r"^([01]?\d|2[0-4])-([01]?\d|2[0-4])$",
         description="Hours of work, from-to, Monday to Friday; the trail shows what people did outside of them.",
     )
+    mfa_required: str = Field(
+        default="",
+        description="Roles that need a second factor to sign in, by their codes, comma-separated; all: everybody.",
+    )
+    password_length: int = Field(default=12, ge=8, le=64, description="Fewest characters of a password.")
+    password_history: int = Field(
+        default=5, ge=0, le=24, description="So many of a person's last passwords are not accepted again."
+    )
+    password_days: int = Field(
+        default=180, ge=0, description="A password has to be changed after so many days; 0: it lasts."
+    )
+    temporary_hours: int = Field(
+        default=72, ge=1, description="A password that an administrator gave lasts so long, hours."
+    )
+    address_attempts: int = Field(
+        default=50,
+        ge=5,
+        description="So many failed attempts from one address within 15 minutes close the sign-in to it.",
+    )
+    sessions: int = Field(
+        default=3, ge=1, description="Sessions of one person at a time; one more ends the one that was idle longest."
+    )
+    idle_minutes: int = Field(
+        default=30, ge=1, le=720, description="A session without activity ends after so many minutes."
+    )
 
     @property
     def data_dir(self) -> Path:

@@ -13,6 +13,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.naming import zone_name
+from baro.apps.people.middleware import PASSWORD_DAYS_KEY
+from baro.apps.people.queries import misuse_of_late
 from baro.apps.people.rights.queries import notices
 from baro.apps.people.roles import Permission
 
@@ -34,6 +36,7 @@ MENU = (
     Place("lots", "release:lots", _("Lots")),
     Place("audit", "ledger:audit", _("Audit trail")),
     Place("people", "people:people", _("People and rights"), Permission.REVIEW_ACCESS),
+    Place("attempts", "people:attempts", _("Attempts to sign in"), Permission.MANAGE_PEOPLE),
 )
 
 
@@ -49,6 +52,18 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "here": request.get_full_path(),
         "menu": _menu(request),
         "notices": _notices(request),
+        **_warnings(request),
+    }
+
+
+def _warnings(request: HttpRequest) -> dict[str, Any]:
+    """What a person has to know on whatever page: an old password, and for administrators attempts of misuse."""
+    user = getattr(request, "user", None)
+    if user is None or getattr(request, "web_session", None) is None:
+        return {"misuse": 0, "password_days": None}
+    return {
+        "misuse": misuse_of_late() if user.may(Permission.MANAGE_PEOPLE) else 0,
+        "password_days": request.session.get(PASSWORD_DAYS_KEY),
     }
 
 

@@ -16,6 +16,7 @@ from baro.apps.manufacturing import queries as manufacturing
 from baro.apps.manufacturing.models import Lot
 from baro.apps.pat.models import PredictionBlock
 from baro.apps.pat.predictions import from_bytes
+from baro.apps.people.middleware import background
 from baro.apps.plant import queries as plant
 from baro.apps.plant.models import Equipment
 from baro.apps.quality.models import CriterionKind
@@ -53,6 +54,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     return render(request, "web/overview.html", _overview(request) | {"refresh": REFRESH_S})
 
 
+@background
 @require_GET
 def overview_now(request: HttpRequest) -> HttpResponse:
     """The part of the overview that changes. Read once for all who look at the same moment."""

@@ -10,9 +10,10 @@ from django.db import connection
 
 from baro.apps.ledger.errors import Locked, NotPermitted, WrongPassword
 from baro.apps.ledger.services import Program, change, reading
-from baro.apps.people.models import SignIn
+from baro.apps.people.models import SignIn, WebSession
 from baro.apps.people.roles import MAY, Permission, Role
-from baro.apps.people.services import create_user, reauthenticate, sign_in, sign_out
+from baro.apps.people.services import create_user, reauthenticate, sign_in
+from baro.apps.people.sessions import end_session, start_session
 from tests.plant import Plant
 
 
@@ -28,7 +29,7 @@ def test_sign_in_and_out_are_recorded(plant: Plant) -> None:
     assert user.username == name
     assert sign_in(name, "guess", "127.0.0.1") is None
     assert sign_in("nobody", plant.password, "127.0.0.1") is None
-    sign_out(user, "127.0.0.1")
+    end_session(user, start_session(user, "127.0.0.1", "tester"), WebSession.End.SIGNED_OUT)
     assert attempts(plant) == ["accepted", "wrong_password", "signed_out"]
 
 

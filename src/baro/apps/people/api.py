@@ -36,6 +36,8 @@ class Session(APIKeyCookie):
     def authenticate(self, request: HttpRequest, key: str | None) -> User | None:
         if by_token(request) or not request.user.is_authenticated:
             return None
+        if getattr(request, "unfinished", None) is not None:
+            raise request.unfinished
         if check_csrf(request) is not None:
             raise FormNotOurs
         return request.user

@@ -126,3 +126,71 @@ class UserUnknown(BaroError):
     status = 404
     message = _("There is no such account.")
     advice = _("Find the person on the page of people.")
+
+
+class TooManyAttempts(BaroError):
+    code = "PPL-0207"
+    status = 429
+    message = _("Too many attempts to sign in came from this address.")
+    advice = _("Wait fifteen minutes. If it was not you, tell your administrator: somebody may be guessing passwords.")
+
+
+class PasswordRefused(BaroError):
+    code = "PPL-0208"
+    message = _("This password is not accepted. %(why)s")
+    advice = _("Choose another one. A sentence of several words is easy to remember and hard to guess.")
+
+
+class PasswordsDiffer(BaroError):
+    code = "PPL-0209"
+    message = _("The two entries of the new password differ.")
+    advice = _("Enter the new password twice.")
+
+
+class PasswordExpired(BaroError):
+    code = "PPL-0210"
+    status = 403
+    message = _("This temporary password has expired.")
+    advice = _("Ask your administrator for a new one.")
+
+
+class WrongCode(BaroError):
+    code = "PPL-0211"
+    status = 403
+    message = _("The code is not right, or has been used already.")
+    advice = _("Wait for the next code of your app and enter that one, or use a recovery code.")
+
+
+class PasskeyRefused(BaroError):
+    code = "PPL-0212"
+    status = 403
+    message = _("The passkey was not accepted.")
+    advice = _("Try again, or use your password.")
+
+
+class PasskeyUnknown(BaroError):
+    code = "PPL-0213"
+    status = 404
+    message = _("There is no such passkey.")
+    advice = _("Load your account page again.")
+
+
+class SessionUnknown(BaroError):
+    code = "PPL-0214"
+    status = 404
+    message = _("There is no such session, or it has ended.")
+    advice = _("Load your account page again.")
+
+
+class AccountUnfinished(BaroError):
+    code = "PPL-0215"
+    status = 403
+    message = _("Before anything else you need a new password or a second factor.")
+    advice = _("Sign in on the page and follow it.")
+
+
+class StepTooLate(BaroError):
+    code = "PPL-0216"
+    status = 403
+    message = _("The first step of the sign-in was too long ago.")
+    advice = _("Sign in again from the start.")

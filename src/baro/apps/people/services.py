@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from uuid import UUID
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import IntegrityError, connection, transaction
-from django.utils import timezone
 
 from baro.apps.ledger import errors
 from baro.apps.ledger.services import Actor, Program, change, reading
-from baro.apps.people.attempts import record, record_unknown
-from baro.apps.people.errors import CodeTaken, NameInvalid, RoleUnknown, SetUpOver, TokenCannotSign
+from baro.apps.people.attempts import is_locked, record, record_unknown, refuse_crowds
+from baro.apps.people.errors import CodeTaken, NameInvalid, PasswordExpired, RoleUnknown, SetUpOver, TokenCannotSign
 from baro.apps.people.models import Company, SignIn, Site, User
+from baro.apps.people.passwords import password_state, store_password
 from baro.apps.people.rights.services import first_password, set_up_role, two_hands
 from baro.apps.people.roles import Permission, Role
+from baro.apps.people.second import factors_of
 
-ATTEMPTS = 5
-LOCKED_FOR = timedelta(minutes=15)
 USERNAME = re.compile(r"[\w.@+-]{1,150}")
 
 
@@ -65,10 +63,10 @@ def create_user(
             full_name_en=full_name_en,
             person=person,
         )
-        user.set_password(first_password(user.id) if password is None else password)
         try:
             with transaction.atomic():
-                user.save(force_insert=True)
+                # whoever makes the account knows the password, so it lasts until the first sign-in only
+                store_password(user, first_password(user.id) if password is None else password, temporary=not by_setup)
         except IntegrityError as error:
             raise CodeTaken(code=username) from error
         if role and by_setup:
@@ -110,10 +108,12 @@ def set_language(user: User, language: str) -> None:
 def sign_in(username: str, password: str, address: str | None) -> User | None:
     """The user whose password this is, or None. Every attempt is recorded, of unknown names too.
 
-    An unknown name and a wrong password get the same answer after the same work. Raises Locked after five
-    wrong passwords within fifteen minutes: the person has to know, so whoever locks an account is told
-    that it exists.
+    An unknown name and a wrong password get the same answer after the same work. Whoever has a second factor is
+    not in yet: see `second.prove_second`. Raises Locked after five wrong passwords within fifteen minutes: the
+    person has to know, so whoever locks an account is told that it exists. Raises TooManyAttempts for an address
+    that tries too often, and PasswordExpired for a temporary password that has.
     """
+    refuse_crowds(username, address)
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, company_id FROM people_find_login(%s)", [username])
         found: tuple[UUID, UUID] | None = cursor.fetchone()
@@ -125,12 +125,8 @@ def sign_in(username: str, password: str, address: str | None) -> User | None:
     user_id, company_id = found
     with reading(company_id):
         user = User.objects.select_related("company").get(id=user_id)
-    return user if _prove(user, password, address, SignIn.Purpose.SESSION) else None
-
-
-def sign_out(user: User, address: str | None) -> None:
-    """Record the end of a session."""
-    record(user, SignIn.Outcome.SIGNED_OUT, SignIn.Purpose.SESSION, address)
+    outcome = _prove(user, password, address, SignIn.Purpose.SESSION)
+    return user if outcome in (SignIn.Outcome.ACCEPTED, SignIn.Outcome.FIRST_STEP) else None
 
 
 def reauthenticate(user: User, password: str, address: str | None, purpose: str = SignIn.Purpose.SIGNATURE) -> None:
@@ -141,41 +137,36 @@ def reauthenticate(user: User, password: str, address: str | None, purpose: str 
     """
     if user.limited_to is not None:
         raise TokenCannotSign
-    if not _prove(user, password, address, purpose):
+    if _prove(user, password, address, purpose) != SignIn.Outcome.ACCEPTED:
         raise errors.WrongPassword
 
 
-def _prove(user: User, password: str, address: str | None, purpose: str) -> bool:
+def _prove(user: User, password: str, address: str | None, purpose: str) -> SignIn.Outcome:
     with transaction.atomic():
         with connection.cursor() as cursor:
             # one attempt of an account after the other: the count sees only what is committed. Within a
             # request the lock lasts until that has ended
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"baro.login/{user.id}"])
-        outcome = _judged(user, password)
-        record(user, outcome, purpose, address)
+        outcome = _judged(user, password, purpose)
+        record(user, outcome, purpose, address, method="password")
+    # after the transaction, which would take the record of the attempt with it
     if outcome == SignIn.Outcome.LOCKED:
-        # after the transaction, which would take the record of the attempt with it
         raise errors.Locked
-    return outcome == SignIn.Outcome.ACCEPTED
+    if outcome == SignIn.Outcome.EXPIRED:
+        raise PasswordExpired
+    return outcome
 
 
-def _judged(user: User, password: str) -> SignIn.Outcome:
-    if _locked(user):
+def _judged(user: User, password: str, purpose: str) -> SignIn.Outcome:
+    if is_locked(user):
         return SignIn.Outcome.LOCKED
     if not check_password(password, user.password):
         return SignIn.Outcome.WRONG_PASSWORD
-    return SignIn.Outcome.ACCEPTED if user.is_active else SignIn.Outcome.DISABLED
-
-
-def _locked(user: User) -> bool:
-    with reading(user.company_id):
-        recent = list(
-            SignIn.objects.filter(
-                user=user,
-                recorded_at__gt=timezone.now() - LOCKED_FOR,
-                outcome__in=[SignIn.Outcome.WRONG_PASSWORD, SignIn.Outcome.ACCEPTED],
-            )
-            .order_by("-recorded_at")
-            .values_list("outcome", flat=True)[:ATTEMPTS]
-        )
-    return len(recent) == ATTEMPTS and all(outcome == SignIn.Outcome.WRONG_PASSWORD for outcome in recent)
+    if not user.is_active:
+        return SignIn.Outcome.DISABLED
+    state = password_state(user)
+    if state.temporary and state.ended:
+        return SignIn.Outcome.EXPIRED
+    if purpose == SignIn.Purpose.SESSION and factors_of(user):
+        return SignIn.Outcome.FIRST_STEP
+    return SignIn.Outcome.ACCEPTED

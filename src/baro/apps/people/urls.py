@@ -3,13 +3,28 @@
 from django.urls import path
 
 from baro.apps.people import views
+from baro.apps.people.account import actions, factors, pages
 from baro.apps.people.rights import views as rights
 
 app_name = "people"
 urlpatterns = [
     path("sign-in", views.sign_in, name="sign-in"),
+    path("sign-in/second", views.second_step, name="second-step"),
+    path("sign-in/passkey/begin", views.passkey_begin, name="sign-in-passkey-begin"),
+    path("sign-in/passkey", views.passkey, name="sign-in-passkey"),
     path("sign-out", views.sign_out, name="sign-out"),
     path("language", views.language, name="language"),
+    path("account", pages.account, name="account"),
+    path("account/session", pages.session, name="session"),
+    path("account/password", actions.password, name="password"),
+    path("account/sessions", actions.end_sessions, name="end-sessions"),
+    path("account/tokens", actions.make_token, name="make-token"),
+    path("account/tokens/<uuid:token_id>", actions.revoke_token, name="revoke-token"),
+    path("account/totp", factors.totp, name="totp"),
+    path("account/factors", factors.change, name="change-factors"),
+    path("account/passkeys/begin", factors.passkey_begin, name="passkey-begin"),
+    path("account/passkeys", factors.passkey, name="passkey"),
+    path("attempts", pages.attempts, name="attempts"),
     path("people", rights.people, name="people"),
     path("people/new", rights.new_person, name="new-person"),
     path("people/<uuid:user_id>", rights.person, name="person"),

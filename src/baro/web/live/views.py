@@ -18,8 +18,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from django.utils import translation
 from django.views.decorators.http import require_GET
 
-from baro.apps.people.middleware import COMPANY_KEY, CREDENTIAL_KEY, USER_KEY
-from baro.apps.people.models import User
+from baro.apps.people.middleware import COMPANY_KEY, background, who
 from baro.apps.release.addresses import whole_number
 from baro.apps.release.queries import lot_of
 from baro.web.errors import TooManyStreams
@@ -36,6 +35,7 @@ _held: Counter[str] = Counter()
 _Session = import_module(settings.SESSION_ENGINE).SessionStore
 
 
+@background
 @require_GET
 def live_state(request: HttpRequest, lot_no: str) -> HttpResponse:
     """What the page starts from, and starts afresh from."""
@@ -44,6 +44,7 @@ def live_state(request: HttpRequest, lot_no: str) -> HttpResponse:
     return JsonResponse(found)
 
 
+@background
 @require_GET
 def stream(request: HttpRequest, lot_no: str) -> HttpResponse:
     """What happens to the lot from now on. `after` or Last-Event-ID: the last block the page has."""
@@ -109,8 +110,7 @@ def session_holds(session_key: str, company: UUID) -> bool:
     session = _Session(session_key)
     if session.get(COMPANY_KEY) != str(company):
         return False
-    user = User.objects.filter(id=session.get(USER_KEY), is_active=True).first()
-    return user is not None and session.get(CREDENTIAL_KEY) == user.get_session_auth_hash()
+    return who(session) is not None
 
 
 def _event(message: Message, language: str) -> bytes:

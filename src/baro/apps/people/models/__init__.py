@@ -2,7 +2,24 @@
 
 from baro.apps.people.models.attempts import SignIn
 from baro.apps.people.models.people import Company, Site, User
+from baro.apps.people.models.secrets import Passkey, PasswordUse, RecoveryCode, Totp
+from baro.apps.people.models.sessions import SessionActivity, WebSession
 from baro.apps.people.models.tokens import ApiToken, ApiTokenUse
 from baro.apps.people.rights.models import Assignment, RightsChange
 
-__all__ = ["ApiToken", "ApiTokenUse", "Assignment", "Company", "RightsChange", "SignIn", "Site", "User"]
+__all__ = [
+    "ApiToken",
+    "ApiTokenUse",
+    "Assignment",
+    "Company",
+    "Passkey",
+    "PasswordUse",
+    "RecoveryCode",
+    "RightsChange",
+    "SessionActivity",
+    "SignIn",
+    "Site",
+    "Totp",
+    "User",
+    "WebSession",
+]
