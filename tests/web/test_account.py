@@ -202,7 +202,7 @@ def test_the_second_step_is_nothing_without_the_first_and_not_for_long(plant: Pl
         "qlalfqjsgh!2026",
         "baropharma2026",
         "품질부서 책임자 1234",
-        "123456789012",
+        "administrator",
     ],
 )
 def test_weak_passwords_are_refused_and_the_rule_is_named(plant: Plant, weak: str) -> None:
