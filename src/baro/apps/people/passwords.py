@@ -14,8 +14,7 @@ from django.utils import timezone
 from baro.apps.ledger.services import Actor, change, reading
 from baro.apps.people.errors import PasswordRefused
 from baro.apps.people.models import PasswordUse, User, WebSession
-from baro.apps.people.roles import Permission
-from baro.apps.people.sessions import end_sessions
+from baro.apps.people.sessions import close_sessions
 from baro.config import config
 
 WARN_DAYS = 14
@@ -75,7 +74,10 @@ def store_password(user: User, password: str, *, temporary: bool) -> None:
     check_new_password(user, password)
     user.set_password(password)
     user._password = None  # it is stored by the services alone
-    user.save(force_insert=user._state.adding)
+    if user._state.adding:
+        user.save(force_insert=True)
+    else:
+        user.save(update_fields=["password"])
     PasswordUse.objects.create(company_id=user.company_id, user=user, password=user.password, temporary=temporary)
 
 
@@ -88,21 +90,17 @@ def change_password(user: User, password: str, keep: WebSession | None = None) -
         # read again: two changes at the same time come one after the other
         user = User.objects.select_for_update(of=("self",)).get(id=user.id)
         store_password(user, password, temporary=False)
-    end_sessions(user, user, WebSession.End.CREDENTIALS, keep=keep)
+    close_sessions(user, user, WebSession.End.CREDENTIALS, keep=keep)
 
 
-def reset_password(actor: Actor, user: User, reason: str) -> str:
-    """A temporary password for somebody who lost theirs; every session of theirs ends.
+def give_password(actor: Actor, user: User, password: str) -> None:
+    """A temporary password for somebody who lost theirs; every session of theirs ends. Call inside `change`.
 
-    Returns it: it is shown once, lasts `BARO_TEMPORARY_HOURS`, and has to be changed at the next sign-in. Second
-    factors stay. Raises NotPermitted unless `actor` manages people.
+    It lasts `BARO_TEMPORARY_HOURS` and has to be changed at the next sign-in; second factors stay. Whether it may
+    be given is for the caller to know: it is a change of rights, which two people make.
     """
-    text = temporary_password()
-    with change(actor, reason, Permission.MANAGE_PEOPLE):
-        user = User.objects.select_for_update(of=("self",)).get(id=user.id)
-        store_password(user, text, temporary=True)
-    end_sessions(actor, user, WebSession.End.CREDENTIALS)
-    return text
+    store_password(user, password, temporary=True)
+    close_sessions(actor, user, WebSession.End.CREDENTIALS)
 
 
 def temporary_password() -> str:

@@ -44,15 +44,20 @@ def create_user(
     role: Role | None = None,
     person: str = "",
     reason: str,
+    temporary: bool | None = None,
 ) -> User:
     """A new personal account of the person with the personnel number `person`.
 
     The set-up gives the first accounts their role. For an administrator the account begins without any: the
     role is a change of rights, which needs a second person. No `password`: it begins with `first_password`.
 
-    Raises NotPermitted unless `actor` manages people or is the set-up; NameInvalid; CodeTaken; ExclusiveRoles.
+    temporary: the password lasts until the first sign-in only; None: it does, unless the set-up gives it.
+
+    Raises NotPermitted unless `actor` manages people or is the set-up; NameInvalid, PasswordRefused,
+    CodeTaken, ExclusiveRoles.
     """
     by_setup = isinstance(actor, Program)
+    until_first = not by_setup if temporary is None else temporary
     if not (full_name.strip() and USERNAME.fullmatch(username)):
         raise NameInvalid
     with change(actor, reason, "" if by_setup else Permission.MANAGE_PEOPLE):
@@ -65,8 +70,8 @@ def create_user(
         )
         try:
             with transaction.atomic():
-                # whoever makes the account knows the password, so it lasts until the first sign-in only
-                store_password(user, first_password(user.id) if password is None else password, temporary=not by_setup)
+                told = first_password(user.id) if password is None else password
+                store_password(user, told, temporary=until_first)
         except IntegrityError as error:
             raise CodeTaken(code=username) from error
         if role and by_setup:
@@ -95,6 +100,7 @@ def add_first_account(
         role=Role(role),
         person=person,
         reason="company set up",
+        temporary=True,
     )
 
 

@@ -84,10 +84,17 @@ def end_session(actor: Actor, session: WebSession, why: WebSession.End) -> None:
 
 def end_sessions(actor: Actor, user: User, why: WebSession.End, keep: WebSession | None = None) -> int:
     """End every session of a person but `keep`. Returns how many. Raises NotPermitted as `end_session`."""
+    if user.id != actor.id and not actor.may(Permission.MANAGE_PEOPLE):
+        raise actor.why_not(Permission.MANAGE_PEOPLE)
+    return close_sessions(actor, user, why, keep)
+
+
+def close_sessions(actor: Actor, user: User, why: WebSession.End, keep: WebSession | None = None) -> int:
+    """The same as part of another act, such as disabling the account, whose right has been judged already."""
     with reading(user.company_id):
         found = [s for s in WebSession.objects.filter(user=user, ended_at=None) if keep is None or s.id != keep.id]
     for session in found:
-        end_session(actor, session, why)
+        _end(actor, session, why)
     return len(found)
 
 

@@ -11,12 +11,14 @@ from baro.apps.ledger.errors import RecordChanged
 from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.services import Opened, change, content_hash, sign
 from baro.apps.people.errors import LastHands
-from baro.apps.people.models import Assignment, RightsChange, User
+from baro.apps.people.models import Assignment, RightsChange, User, WebSession
+from baro.apps.people.passwords import give_password
 from baro.apps.people.rights.requests import check_sense, one_after_the_other, pending
 from baro.apps.people.rights.services import first_password, two_hands
 from baro.apps.people.roles import Permission
 from baro.apps.people.segregation import Duty, check_duty
 from baro.apps.people.services import reauthenticate
+from baro.apps.people.sessions import close_sessions
 
 Kind = RightsChange.Kind
 
@@ -120,11 +122,12 @@ def _carry_out(wanted: RightsChange, approver: User) -> str:
         held.save(update_fields=["ended_at"])
     elif wanted.kind == Kind.RESET_PASSWORD:
         told = first_password(wanted.id)
-        user.set_password(told)
-        user.save(update_fields=["password"])
+        give_password(approver, user, told)
     else:
         user.is_active = wanted.kind == Kind.ENABLE
         user.save(update_fields=["is_active"])
+        if not user.is_active:
+            close_sessions(approver, user, WebSession.End.BY_ADMINISTRATOR)
     if wanted.kind in (Kind.END, Kind.DISABLE) and not two_hands():
         raise LastHands
     return told
