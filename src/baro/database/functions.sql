@@ -37,6 +37,10 @@ DECLARE
   actor text := coalesce(current_setting('baro.actor', true), '');
   reason text := coalesce(current_setting('baro.reason', true), '');
   kind text := coalesce(current_setting('baro.kind', true), '');
+  company text;
+  secret boolean;
+  same text;
+  columns bigint;
   source text;
 BEGIN
   -- a table of somebody's own that is named like one of ours would put made-up entries into the trail
@@ -51,30 +55,42 @@ BEGIN
     actor := 'database login ' || session_user;
     kind := 'database';
   END IF;
+  -- what depends on the table only is found out once a statement, not once a row
+  company := CASE WHEN company_column = '' THEN 'NULL::uuid' ELSE format('r.%I::uuid', company_column) END;
+  secret := EXISTS (SELECT FROM pg_attribute WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped
+    AND attname IN ('password', 'secret'));
   IF TG_OP = 'INSERT' THEN
-    source := 'SELECT r.id::text AS id, NULL::jsonb AS old, baro_redacted(to_jsonb(r)) AS new,'
-              ' (to_jsonb(r) ->> $6)::uuid AS company FROM new_rows r';
+    source := 'SELECT r.id::text AS id, NULL::jsonb AS old, to_jsonb(r) AS new, ' || company || ' AS company'
+              ' FROM new_rows r';
   ELSIF TG_OP = 'DELETE' THEN
-    source := 'SELECT r.id::text AS id, baro_redacted(to_jsonb(r)) AS old, NULL::jsonb AS new,'
-              ' (to_jsonb(r) ->> $6)::uuid AS company FROM old_rows r';
+    source := 'SELECT r.id::text AS id, to_jsonb(r) AS old, NULL::jsonb AS new, ' || company || ' AS company'
+              ' FROM old_rows r';
   ELSE
-    -- only the fields that differ; a password that differs shows that it did
-    source := 'SELECT n.id::text AS id, d.old, d.new, (to_jsonb(n) ->> $6)::uuid AS company'
-              ' FROM old_rows o JOIN new_rows n ON n.id = o.id'
-              ' CROSS JOIN LATERAL (SELECT baro_redacted(jsonb_object_agg(a.key, a.value)) AS old,'
-              '   baro_redacted(jsonb_object_agg(a.key, b.value)) AS new'
-              '   FROM jsonb_each(to_jsonb(o)) a JOIN jsonb_each(to_jsonb(n)) b USING (key)'
-              '   WHERE a.value IS DISTINCT FROM b.value) d WHERE d.old IS NOT NULL';
+    -- only the fields that differ; a password that differs shows that it did. Values are compared as they are where
+    -- equal values have one text, and by their JSON elsewhere (an interval of a month equals one of thirty days)
+    SELECT string_agg(format(CASE WHEN a.atttypid = ANY (ARRAY['uuid', 'text', 'varchar', 'bool', 'int2', 'int4',
+        'int8', 'date', 'timestamptz', 'bytea', 'jsonb']::regtype[])
+      THEN 'CASE WHEN o.%1$I IS NOT DISTINCT FROM r.%1$I THEN %2$L END'
+      ELSE 'CASE WHEN to_jsonb(o.%1$I) IS NOT DISTINCT FROM to_jsonb(r.%1$I) THEN %2$L END' END,
+      a.attname, a.attname), ', '), count(*)
+      INTO same, columns FROM pg_attribute a WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped;
+    source := 'SELECT d.id, d.old - d.same AS old, d.new - d.same AS new, d.company FROM ('
+              ' SELECT r.id::text AS id, to_jsonb(o) AS old, to_jsonb(r) AS new, ' || company || ' AS company,'
+              '  array_remove(ARRAY[' || same || ']::text[], NULL) AS same'
+              ' FROM old_rows o JOIN new_rows r ON r.id = o.id) d'
+              ' WHERE cardinality(d.same) < ' || columns;
   END IF;
   EXECUTE 'INSERT INTO ledger_auditentry'
           ' (company_id, at, actor_id, actor, reason, action, table_name, record_id, old, new,'
           '  transaction_id, kind, request, version, zone, program, login)'
-          ' SELECT s.company, clock_timestamp(), $1, $2, $3, $4, $5, s.id, s.old, s.new,'
-          '  pg_current_xact_id()::text::bigint, $7, $8, $9, $10, current_setting(''application_name''), session_user'
+          ' SELECT s.company, clock_timestamp(), $1, $2, $3, $4, $5, s.id, '
+          || CASE WHEN secret THEN 'baro_redacted(s.old), baro_redacted(s.new)' ELSE 's.old, s.new' END ||
+          ', $11, $6, $7, $8, $9, $10, session_user'
           ' FROM (' || source || ') s'
-    USING actor_id, actor, reason, lower(TG_OP), TG_TABLE_NAME, company_column, kind,
+    USING actor_id, actor, reason, lower(TG_OP), TG_TABLE_NAME, kind,
       coalesce(current_setting('baro.request', true), ''), coalesce(current_setting('baro.version', true), ''),
-      coalesce(current_setting('baro.zone', true), '');
+      coalesce(current_setting('baro.zone', true), ''), current_setting('application_name'),
+      pg_current_xact_id()::text::bigint;
   RETURN NULL;
 END $$;
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from baro.historian.schema import GUARD
+from baro.historian.schema import GUARD, RECORDED
 
 
 class Stored(models.Model):
@@ -28,6 +28,8 @@ class Stored(models.Model):
 
 
 class StoredAxis(Stored):
+    guard = RECORDED
+
     digest = models.TextField()
     unit = models.TextField()
     values = ArrayField(models.FloatField())
@@ -63,6 +65,8 @@ class StoredBlock(Stored):
 
 
 class StoredGap(Stored):
+    guard = RECORDED
+
     source = models.TextField()
     epoch = models.BigIntegerField()
     first_seq = models.BigIntegerField()
@@ -80,6 +84,8 @@ class StoredGap(Stored):
 
 
 class StoredEvent(Stored):
+    guard = RECORDED
+
     source = models.TextField()
     kind = models.TextField()
     at = models.DateTimeField()
@@ -95,6 +101,8 @@ class StoredEvent(Stored):
 
 
 class StoredSegment(Stored):
+    guard = RECORDED
+
     path = models.TextField()
     kind = models.TextField()
     source = models.TextField()

@@ -9,6 +9,9 @@ from baro.database.guards import Guard
 GUARD = Guard(audited=False, append_only=True)
 """Too many rows for a trail entry each: they are append-only by grant and covered by digests."""
 
+RECORDED = Guard(append_only=True)
+"""Few rows, and what everything else rests on: each is an entry of the trail, so digests of files are in the log."""
+
 TABLES = ("historian_axis", "historian_block", "historian_gap", "historian_event", "historian_segment")
 
 

@@ -38,7 +38,7 @@ class Session:
         if self._own is None or self._own.closed:
             self._own = psycopg.connect(self._conninfo, autocommit=True)
         with self._own.transaction(), psycopg.Cursor(self._own) as cursor:
-            Context(self.company_id).apply(cursor)
+            Context(self.company_id, None, "baro historian", "observations sealed").apply(cursor)
             yield cursor
 
     def close(self) -> None:

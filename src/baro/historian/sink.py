@@ -175,7 +175,7 @@ class PostgresSink:
                 if self._connection is None or self._connection.closed:
                     self._connection = psycopg.connect(make_conninfo(self.conninfo, **self._patience), autocommit=True)
                 with self._connection.transaction(), self._connection.cursor() as cursor:
-                    Context(self.company_id).apply(cursor)
+                    Context(self.company_id, None, "baro gateway", "reported by the equipment").apply(cursor)
                     yield cursor
             except psycopg.errors.ExclusionViolation as error:
                 raise Overlap(detail=_detail(error)) from error

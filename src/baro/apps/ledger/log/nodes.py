@@ -44,9 +44,12 @@ class Nodes:
         wanted = [(level, first, end) for level, first, end in tiles if (level, first) not in self._held]
         if not wanted:
             return
+        # one short range of the index after the other, whatever the statistics of the table say
         self._cursor.execute(
-            "SELECT n.level, n.index, n.hash FROM unnest(%s::int[], %s::bigint[], %s::bigint[]) w (level, first, last)"
-            " JOIN ledger_node n ON n.level = w.level AND n.index >= w.first AND n.index < w.last",
+            "SELECT w.level, n.index, n.hash"
+            " FROM unnest(%s::smallint[], %s::bigint[], %s::bigint[]) w (level, first, last)"
+            " CROSS JOIN LATERAL (SELECT k.index, k.hash FROM ledger_node k WHERE k.level = w.level"
+            " AND k.index >= w.first AND k.index < w.last ORDER BY k.index LIMIT w.last - w.first) n",
             [list(column) for column in zip(*set(wanted), strict=True)],
         )
         for level, index, value in self._cursor.fetchall():  # type: ignore[attr-defined]
