@@ -37,6 +37,7 @@ MENU = (
     Place("audit", "ledger:audit", _("Audit trail")),
     Place("people", "people:people", _("People and rights"), Permission.REVIEW_ACCESS),
     Place("attempts", "people:attempts", _("Attempts to sign in"), Permission.MANAGE_PEOPLE),
+    Place("integrity", "log:integrity", _("Integrity")),
 )
 
 

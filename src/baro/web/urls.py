@@ -21,5 +21,6 @@ urlpatterns = [
     path("lots/<lot:lot_no>/stream", live.stream, name="lot-stream"),
     path("", include("baro.apps.release.urls")),
     path("", include("baro.apps.ledger.urls")),
+    path("", include("baro.apps.ledger.log.urls")),
     path("api/v1/", api.urls),
 ]

@@ -48,6 +48,7 @@ PROGRAM_REASONS = (
     gettext_noop("predicted by the approved model"),
     gettext_noop("reported by the equipment"),
     gettext_noop("observations sealed"),
+    gettext_noop("verification of the log"),
     gettext_noop("company set up"),
     gettext_noop("language chosen"),
     gettext_noop("settings at the start of the program"),

@@ -6,6 +6,7 @@ Every entry of every company's trail is a leaf of one log. See docs/explanation/
 from baro.apps.ledger.keys import log_key, log_signer
 from baro.apps.ledger.log.errors import EntryUnknown, LogEmpty, LogShorter
 from baro.apps.ledger.log.queries import (
+    checkpoint_qr,
     consistency_proof,
     inclusion_proof,
     index_of,
@@ -21,6 +22,7 @@ __all__ = [
     "EntryUnknown",
     "LogEmpty",
     "LogShorter",
+    "checkpoint_qr",
     "consistency_proof",
     "inclusion_proof",
     "index_of",

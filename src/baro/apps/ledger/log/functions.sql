@@ -73,4 +73,4 @@ $$;
 REVOKE EXECUTE ON FUNCTION ledger_sequence(integer), ledger_pending(), ledger_rehashed(bigint, bigint)
   FROM PUBLIC, baro_app, baro_reader;
 GRANT EXECUTE ON FUNCTION ledger_sequence(integer), ledger_pending(), ledger_rehashed(bigint, bigint) TO baro_app;
-GRANT EXECUTE ON FUNCTION ledger_pending() TO baro_reader;
+GRANT EXECUTE ON FUNCTION ledger_pending(), ledger_rehashed(bigint, bigint) TO baro_reader;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import segno
 from django.db import connections
 from django.db.models import Max
 
@@ -75,6 +76,12 @@ def seal_text(using: str = "default") -> str:
     if checkpoint is None:
         raise LogEmpty
     return checkpoint_text(origin_of(checkpoint), checkpoint.size, bytes(checkpoint.root))
+
+
+def checkpoint_qr(checkpoint: Checkpoint) -> str:
+    """The three lines of a checkpoint as a QR code (SVG, to be set into a page)."""
+    text = checkpoint_text(origin_of(checkpoint), checkpoint.size, bytes(checkpoint.root))
+    return str(segno.make(text, error="m", micro=False).svg_inline(scale=4, dark="#15181b", light="#ffffff"))
 
 
 def _proof(ranges: object, first: int, size: int, using: str) -> list[bytes]:

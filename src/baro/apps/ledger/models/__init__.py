@@ -11,6 +11,7 @@ from baro.apps.ledger.models.archive import (
 from baro.apps.ledger.models.base import Entry, Record
 from baro.apps.ledger.models.log import Checkpoint, Cosignature, Node, Sequencing
 from baro.apps.ledger.models.review import AuditReview, InstallationSetting, TrailExport
+from baro.apps.ledger.models.run import VerificationRun
 from baro.apps.ledger.models.signature import Accountability, Meaning, Signature
 from baro.apps.ledger.models.trail import Action, ActorKind, AuditEntry
 
@@ -36,4 +37,5 @@ __all__ = [
     "Sequencing",
     "Signature",
     "TrailExport",
+    "VerificationRun",
 ]
