@@ -1,12 +1,14 @@
 #!/bin/sh
 # Programs of other makers for the tests: chromium, which the browser tests use, and mosquitto, which no test
-# uses yet: it is there for the coming tests of MQTT against a broker that is not ours.
+# uses yet: it is there for the coming tests of MQTT against a broker that is not ours; poppler, whose pdfsig checks
+# the seal of printed records.
 # Installed where that is possible without asking (root on a Debian system); elsewhere the browser tests
 # are skipped and the summary of the test run says so.
 set -u
 missing=""
 [ -x /usr/bin/chromium ] || missing="$missing chromium"
 [ -x /usr/sbin/mosquitto ] || missing="$missing mosquitto"
+[ -x /usr/bin/pdfsig ] || missing="$missing poppler-utils"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "installing$missing"

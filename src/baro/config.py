@@ -131,6 +131,15 @@ class Config(BaseSettings):
         default=30, ge=1, le=720, description="A session without activity ends after so many minutes."
     )
 
+    seal_p12: str = Field(
+        default="",
+        description="PKCS#12 file with a document seal of the plant's own. Empty: made once under BARO_HOME.",
+    )
+    seal_p12_password: str = Field(default="", description="Password of that file.")
+    timestamp_url: str = Field(
+        default="", description="RFC 3161 time-stamp service for sealed documents. Empty: no time stamp."
+    )
+
     @property
     def data_dir(self) -> Path:
         """Sealed files live here."""

@@ -232,6 +232,7 @@ def test_a_good_lot_is_released_by_the_head_of_quality_alone(plant: Plant, signe
     page = quality.get(f"/lots/{lot}/release").content.decode()
     assert 'data-testid="signed"' in page
     assert "현재 기록과 일치" in page
+    assert page.count('data-finding="valid"') == 3, "the signature, and the seals of both certificates"
     assert 'data-testid="act-' not in page
     for language in ("ko", "en"):
         paper = production.get(f"/lots/{lot}/certificate/{language}.pdf")

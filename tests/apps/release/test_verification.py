@@ -121,7 +121,7 @@ TAMPERINGS = {
     ),
     "a certificate and its digest": (
         "UPDATE release_certificate SET pdf = 'forged', sha256 = encode(sha256('forged'), 'hex')",
-        "certificate says something else",
+        "seal of the certificate",
     ),
     "a certificate": ("UPDATE release_certificate SET pdf = pdf || '\\x20'::bytea", "certificate"),
     "the model's arrays": (

@@ -8,6 +8,7 @@ Time Release Testing" (EMA/CHMP/QWP/811210/2009-Rev1).
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import unicodedata
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
+import segno
 import typst
 from django.utils.translation import gettext_lazy as _
 from fontTools.ttLib import TTFont
@@ -95,6 +97,7 @@ class SignatureLine:
 class CertificateContent:
     """Everything a certificate says. Times are aware; they are shown in the site's `time_zone` (IANA name).
 
+    `proof` is the newest checkpoint of the log when the certificate was issued, for the printed code.
     `outcome` is an `Outcome`; digests and `verdict_hash` are hexadecimal SHA-256.
     """
 
@@ -120,6 +123,7 @@ class CertificateContent:
     signature: SignatureLine
     issued_at: datetime
     baro_version: str
+    proof: str = ""
 
 
 def number(value: float, decimals: int) -> str:
@@ -168,7 +172,8 @@ def render(content: CertificateContent, language: Language) -> bytes:
     unmet = [row.name for row in content.criteria if row.state != "met"]
     if unmet or not content.criteria:
         raise CriteriaNotMet(lot=content.lot_no, criteria=", ".join(name.en for name in unmet))
-    page = _printable(_page(content, language))
+    page = _page(content, language)
+    page = _printable(page) | {"code": page["code"]}
     if "[U+" in json.dumps(page):
         page["notes"].append(_say(UNPRINTABLE, language))
     return typst.compile(
@@ -196,6 +201,13 @@ BOUND = Words(
     "The electronic signature is bound to the SHA-256 of the verdict given above. Results are shown at the "
     "decimals of the specification; the record keeps them unrounded.",
 )
+CODE = Words("확인용 코드(QR)", "Code for checking (QR)")
+CODE_NOTE = Words(
+    "QR에는 문서번호, 판정 내용의 SHA-256, 발행 당시 감사 추적 원장의 최신 체크포인트가 들어 있습니다. "
+    "이 파일은 문서 봉인(PAdES)으로 서명되어 있어 한 바이트라도 바뀌면 무효가 됩니다.",
+    "The QR code holds the document number, the SHA-256 of the verdict and the newest checkpoint of the audit "
+    "trail's log when it was issued. The file is sealed (PAdES): a single changed byte makes the seal invalid.",
+)
 UNPRINTABLE = Words(
     "[U+…]는 인쇄 서체에 없는 문자의 유니코드 번호입니다.",
     "[U+…] gives the Unicode number of a character that the typeface of this print does not have.",
@@ -220,6 +232,18 @@ LABELS = {
     "issued_at": Words("발행", "Issued"),
     "verdict": Words("판정 내용 SHA-256", "Verdict SHA-256"),
 }
+
+
+def code_text(content: CertificateContent) -> str:
+    """What the printed code says: the certificate, the verdict's hash, and the checkpoint of the log."""
+    return "\n".join(filter(None, (content.certificate_number, content.verdict_hash, content.proof)))
+
+
+def _code(content: CertificateContent) -> str:
+    """The printed code (QR, ISO/IEC 18004) as SVG."""
+    out = io.BytesIO()
+    segno.make_qr(code_text(content), error="m").save(out, kind="svg", border=4, xmldecl=False, svgns=True)
+    return out.getvalue().decode()
 
 
 def _say(words: Words, language: Language) -> str:
@@ -308,6 +332,9 @@ def _page(content: CertificateContent, language: Language) -> dict[str, Any]:
             fact("서명 번호", "Signature id", signature.signature_id, wide=True),
         ],
         "notes": [say(BOUND)],
+        "code": _code(content),
+        "code_label": say(CODE),
+        "code_note": say(CODE_NOTE),
     }
 
 

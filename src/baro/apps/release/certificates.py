@@ -5,18 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from baro.apps.ledger.sealing import Sealing, seal
 from baro.apps.release.certificate import (
+    MEANINGS,
     CertificateContent,
     EvidenceRow,
+    Language,
     SignatureLine,
     Words,
     criterion_row,
+    render,
 )
 from baro.apps.release.models import Decision
 
 
-def content_of(decision: Decision, issued_at: datetime, version: str) -> CertificateContent:
-    """The content of the certificate of a signed decision."""
+def content_of(decision: Decision, issued_at: datetime, version: str, proof: str) -> CertificateContent:
+    """The content of the certificate of a signed decision; `proof`: the checkpoint it names."""
     lot, verdict, signature = decision.lot, decision.verdict, decision.signature
     product, site, company = lot.product, lot.equipment.site, lot.company
     evidence = verdict.evidence
@@ -67,4 +71,20 @@ def content_of(decision: Decision, issued_at: datetime, version: str) -> Certifi
         ),
         issued_at=issued_at,
         baro_version=version,
+        proof=proof,
     )
+
+
+def sealed(content: CertificateContent, language: Language) -> bytes:
+    """The certificate as it is issued: rendered, then sealed in the name of who signed the decision.
+
+    Raises SealFailed and what `render` raises.
+    """
+    signature, site = content.signature, content.site
+    meaning = MEANINGS.get(signature.meaning, Words(signature.meaning, signature.meaning))
+    if language == "ko":
+        place, why = site.ko, meaning.ko
+    else:
+        place, why = site.en, meaning.en
+    told = Sealing(signature.signer, f"{why}: {signature.reason}", place, signature.signed_at)
+    return seal(render(content, language), told)

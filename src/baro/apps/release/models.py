@@ -92,12 +92,16 @@ class Decision(Entry):
 
 
 class Certificate(Entry):
-    """A certificate of analysis as it was issued: PDF/A bytes and their SHA-256."""
+    """A certificate of analysis as it was issued: sealed PDF/A bytes and their SHA-256.
+
+    `proof` is the newest checkpoint of the log at that time; it stands in the printed code.
+    """
 
     decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="certificates")
     number = models.CharField(_("certificate number"), max_length=100)
     language = models.CharField(_("language"), max_length=2)
     version = models.CharField(_("version of Baro"), max_length=30)
+    proof = models.TextField(_("checkpoint"), blank=True)
     pdf = models.BinaryField()
     sha256 = models.CharField(max_length=64)
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from baro.apps.ledger.models import Signature
 from baro.apps.ledger.naming import in_language
+from baro.apps.ledger.sealing import SealFinding, look
 from baro.apps.ledger.services import signature_holds
 from baro.apps.manufacturing import queries as manufacturing
 from baro.apps.manufacturing.models import Lot
@@ -158,8 +159,9 @@ def decisions(lot: Lot) -> list[Decision]:
     return list(lot.decisions.select_related("signature", "verdict").order_by("-recorded_at"))
 
 
-def certificates(decision: Decision) -> list[Certificate]:
-    return list(decision.certificates.defer("pdf").order_by("-language"))
+def certificates(decision: Decision) -> list[tuple[Certificate, SealFinding]]:
+    """The certificates of a decision, each with what is found of its seal."""
+    return [(paper, look(bytes(paper.pdf))) for paper in decision.certificates.order_by("-language")]
 
 
 def still_signed(lot: Lot, decision: Decision) -> bool:

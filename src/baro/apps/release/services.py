@@ -11,6 +11,7 @@ from django.utils import timezone
 import baro
 from baro.apps.ledger.belonging import records_of
 from baro.apps.ledger.errors import RecordChanged
+from baro.apps.ledger.log import LogEmpty, seal_text
 from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.reviewing import standing
 from baro.apps.ledger.services import Actor, Opened, canonical_json, change, sign
@@ -19,8 +20,7 @@ from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
 from baro.apps.people.services import reauthenticate
 from baro.apps.release import errors
-from baro.apps.release.certificate import render
-from baro.apps.release.certificates import content_of
+from baro.apps.release.certificates import content_of, sealed
 from baro.apps.release.gathering import look
 from baro.apps.release.models import Certificate, Decision, Outcome, Verdict, VerdictState
 from baro.apps.release.verdicts import Basis, Judged, verdict_hash
@@ -74,7 +74,8 @@ def decide(
     the certificate in every language in the same transaction.
 
     Raises NotPermitted, WrongPassword, Locked, ReasonMissing, LotUnknown, LotNotComplete,
-    OutcomeNotAllowed, AlreadyDecided, RecordChanged, LateData, NotApproved, TrailNotReviewed, and what `sign` raises.
+    OutcomeNotAllowed, AlreadyDecided, RecordChanged, LateData, NotApproved, TrailNotReviewed, SealFailed,
+    and what `sign` raises.
     """
     if not user.may(Permission.DECIDE_RELEASE):
         raise user.why_not(Permission.DECIDE_RELEASE)
@@ -163,15 +164,20 @@ def announce(lot: Lot, what: str) -> None:
 
 
 def _issue_certificates(decision: Decision, at: datetime) -> None:
+    try:
+        proof = seal_text()
+    except LogEmpty:  # the very first entries are not taken in yet
+        proof = ""
     for language in LANGUAGES:
-        content = content_of(decision, at, baro.__version__)
-        pdf = render(content, language)
+        content = content_of(decision, at, baro.__version__, proof)
+        pdf = sealed(content, language)
         Certificate.objects.create(
             company_id=decision.company_id,
             decision=decision,
             number=content.certificate_number,
             language=language,
             version=baro.__version__,
+            proof=proof,
             pdf=pdf,
             sha256=hashlib.sha256(pdf).hexdigest(),
         )

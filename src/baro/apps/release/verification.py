@@ -11,6 +11,7 @@ import numpy as np
 
 import baro
 from baro.apps.ledger.models import Signature
+from baro.apps.ledger.sealing import SealFinding, look
 from baro.apps.ledger.services import reading
 from baro.apps.ledger.signing import Finding, check
 from baro.apps.manufacturing.models import Lot
@@ -175,15 +176,22 @@ def _signatures(lot: Lot) -> Iterator[Difference]:
         if finding is not Finding.VALID:
             yield Difference("signed content", where, "valid", finding.value)
         for certificate in decision.certificates.all():
-            digest = hashlib.sha256(bytes(certificate.pdf)).hexdigest()
             named = f"lot {lot.lot_no}, certificate {certificate.number} ({certificate.language})"
-            if digest != certificate.sha256:
-                yield Difference("certificate", named, certificate.sha256, digest)
-            elif certificate.version == baro.__version__ and digest != _certificate_again(decision, certificate):
-                yield Difference("certificate says something else than the decision", named, found=digest)
+            yield from _certificate(decision, certificate, named)
 
 
-def _certificate_again(decision: Decision, certificate: Certificate) -> str:
-    """SHA-256 of the certificate as the records would give it now; the same version gives the same bytes."""
-    content = content_of(decision, decision.signature.signed_at, certificate.version)
-    return hashlib.sha256(render(content, certificate.language)).hexdigest()
+def _certificate(decision: Decision, certificate: Certificate, named: str) -> Iterator[Difference]:
+    pdf = bytes(certificate.pdf)
+    digest = hashlib.sha256(pdf).hexdigest()
+    if digest != certificate.sha256:
+        yield Difference("certificate", named, certificate.sha256, digest)
+    elif (found := look(pdf)) is not SealFinding.VALID:
+        yield Difference("seal of the certificate", named, "valid", found.value)
+    elif certificate.version == baro.__version__ and look(pdf, _rendered(decision, certificate)) != SealFinding.VALID:
+        yield Difference("certificate says something else than the decision", named, found=digest)
+
+
+def _rendered(decision: Decision, certificate: Certificate) -> bytes:
+    """The certificate as the records would give it now: the same version gives the same bytes, before the seal."""
+    content = content_of(decision, decision.signature.signed_at, certificate.version, certificate.proof)
+    return render(content, certificate.language)
