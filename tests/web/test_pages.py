@@ -16,7 +16,15 @@ from tests.plant import Plant, work
 from tests.web.conftest import Browser, SignIn
 
 SOME_ID = "00000000-0000-4000-8000-000000000000"
-OPEN = {"sign-in", "language", "second-step", "sign-in-passkey-begin", "sign-in-passkey"}
+OPEN = {
+    "sign-in",
+    "language",
+    "second-step",
+    "sign-in-passkey-begin",
+    "sign-in-passkey",
+    "provider",
+    "provider-back",
+}
 HANGUL = re.compile(r"[가-힣]+")
 
 

@@ -194,3 +194,17 @@ class StepTooLate(BaroError):
     status = 403
     message = _("The first step of the sign-in was too long ago.")
     advice = _("Sign in again from the start.")
+
+
+class ProviderUnknown(BaroError):
+    code = "PPL-0217"
+    status = 404
+    message = _("There is no such identity provider.")
+    advice = _("Sign in with your password, or ask your administrator.")
+
+
+class ProviderRefused(BaroError):
+    code = "PPL-0218"
+    status = 403
+    message = _("The sign-in by the identity provider was not accepted.")
+    advice = _("Try again. If it stays so, your account here may not be linked or is disabled: ask your administrator.")

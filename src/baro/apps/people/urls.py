@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from baro.apps.people import views
+from baro.apps.people import provider_views, views
 from baro.apps.people.account import actions, factors, pages
 from baro.apps.people.rights import views as rights
 
@@ -12,6 +12,8 @@ urlpatterns = [
     path("sign-in/second", views.second_step, name="second-step"),
     path("sign-in/passkey/begin", views.passkey_begin, name="sign-in-passkey-begin"),
     path("sign-in/passkey", views.passkey, name="sign-in-passkey"),
+    path("sign-in/back", provider_views.back, name="provider-back"),
+    path("sign-in/with/<slug:company>/<slug:provider>", provider_views.begin, name="provider"),
     path("sign-out", views.sign_out, name="sign-out"),
     path("language", views.language, name="language"),
     path("account", pages.account, name="account"),

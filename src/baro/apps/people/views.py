@@ -31,6 +31,7 @@ from baro.apps.people.middleware import (
 )
 from baro.apps.people.models import User, WebSession
 from baro.apps.people.passwords import password_state
+from baro.apps.people.providers import providers_of_installation
 
 PENDING_KEY = "pending"
 PENDING_S = 300
@@ -169,7 +170,8 @@ def json_of(request: HttpRequest) -> Any:
 def _page(request: HttpRequest, page: dict[str, Any], status: int = 200) -> HttpResponse:
     ended = request.session.pop(ENDED_KEY, "")
     why = WebSession.End(ended).label if ended in WebSession.End.values else ""
-    return render(request, "people/sign_in.html", page | {"ended": why}, status=status)
+    page |= {"ended": why, "providers": providers_of_installation()}
+    return render(request, "people/sign_in.html", page, status=status)
 
 
 def _pending(request: HttpRequest) -> tuple[User, str] | None:

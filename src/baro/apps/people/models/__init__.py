@@ -2,6 +2,7 @@
 
 from baro.apps.people.models.attempts import SignIn
 from baro.apps.people.models.people import Company, Site, User
+from baro.apps.people.models.providers import Identity, IdentityProvider
 from baro.apps.people.models.secrets import Passkey, PasswordUse, RecoveryCode, Totp
 from baro.apps.people.models.sessions import SessionActivity, WebSession
 from baro.apps.people.models.tokens import ApiToken, ApiTokenUse
@@ -12,6 +13,8 @@ __all__ = [
     "ApiTokenUse",
     "Assignment",
     "Company",
+    "Identity",
+    "IdentityProvider",
     "Passkey",
     "PasswordUse",
     "RecoveryCode",

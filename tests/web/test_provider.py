@@ -1,0 +1,205 @@
+"""Sign-in by an OpenID provider: whom it opens accounts to, and every way in which it is not believed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from baro.apps.ledger.errors import NotPermitted
+from baro.apps.ledger.models import AuditEntry
+from baro.apps.ledger.services import Program, change, reading
+from baro.apps.people import providers
+from baro.apps.people.errors import ProviderRefused
+from baro.apps.people.models import Identity, IdentityProvider, SignIn, User
+from baro.config import config
+from tests.plant import Plant
+from tests.web.conftest import Browser
+from tests.web.provider import CLIENT, SECRET
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[str]:
+    command = [sys.executable, str(Path(__file__).with_name("provider.py"))]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
+    with process:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        process.terminate()
+
+
+def approved(plant: Plant, issuer: str, claim: str = "preferred_username") -> IdentityProvider:
+    return providers.approve_provider(
+        plant.user("admin1"),
+        code="plant",
+        name_ko="공장 계정",
+        name_en="Plant account",
+        issuer=issuer,
+        client_id=CLIENT,
+        secret=SECRET,
+        claim=claim,
+        reason="approved by IT and quality",
+    )
+
+
+def tell(issuer: str, **told: Any) -> None:
+    requests.post(f"{issuer}/told", json=told, timeout=5).raise_for_status()
+
+
+def there_and_back(plant: Plant, client: Browser, there: str = "/lots") -> str:
+    """The address with which the provider sends the browser back."""
+    away = client.get(f"/sign-in/with/{plant.code}/plant?next={there}")
+    assert away.status_code == 302
+    return requests.get(away.headers["Location"], allow_redirects=False, timeout=5).headers["Location"]
+
+
+def come_back(client: Browser, address: str):
+    return client.get(address.removeprefix("http://127.0.0.1"))
+
+
+def attempts(plant: Plant) -> list[tuple[str, str]]:
+    with reading(plant.company):
+        return list(SignIn.objects.order_by("recorded_at").values_list("outcome", "method"))
+
+
+@pytest.mark.clause("ASVS 6.8.1", "ASVS 10.2.1", "ASVS 10.5.2")
+def test_the_provider_opens_an_existing_account_and_then_only_its_subject_counts(plant: Plant, issuer: str) -> None:
+    approved(plant, issuer)
+    name = f"{plant.code}-quality1"
+    tell(issuer, claims={"preferred_username": name})
+    client = Browser()
+    welcome = come_back(client, there_and_back(plant, client))
+    assert (welcome.status_code, 'url=/lots"' in welcome.content.decode()) == (200, True)
+    assert client.get("/api/v1/me").json()["username"] == name
+    assert attempts(plant) == [("accepted", "provider")]
+    # renamed at the provider: still the same subject; the same name with another subject: refused
+    tell(issuer, claims={"preferred_username": f"{plant.code}-admin1"})
+    client = Browser()
+    come_back(client, there_and_back(plant, client))
+    assert client.get("/api/v1/me").json()["username"] == name
+    tell(issuer, claims={"preferred_username": name, "sub": "s-2"})
+    client = Browser()
+    assert come_back(client, there_and_back(plant, client)).status_code == 403
+    with reading(plant.company):
+        assert Identity.objects.get().subject == "s-1"
+        assert SECRET not in str(list(AuditEntry.objects.filter(table_name="people_identityprovider").values()))
+        assert SECRET not in IdentityProvider.objects.get().secret
+
+
+@pytest.mark.clause("ASVS 6.8.2", "ASVS 9.1.1", "ASVS 9.1.2", "ASVS 9.2.1", "ASVS 9.2.3", "ASVS 10.5.1", "ASVS 10.5.4")
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"way": "none"},
+        {"way": "HS256"},
+        {"way": "other key"},
+        {"kid": "k2"},
+        {"claims": {"aud": "another client"}},
+        {"claims": {"aud": [CLIENT, "another client"]}},
+        {"claims": {"azp": "another client"}},
+        {"claims": {"iss": "https://another.example"}},
+        {"claims": {"exp": int(time.time()) - 120}},
+        {"claims": {"exp": None}},
+        {"claims": {"nonce": "another"}},
+        {"claims": {"nonce": None}},
+        {"claims": {"sub": None}},
+        {"claims": {"sub": ""}},
+        {"back_iss": "https://another.example"},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_believed_opens_nothing(
+    plant: Plant, issuer: str, told: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config(), "company", plant.code)
+    approved(plant, issuer)
+    name = {"preferred_username": f"{plant.code}-quality1"}
+    tell(issuer, **told | {"claims": name | told.get("claims", {})})
+    client = Browser()
+    answer = come_back(client, there_and_back(plant, client))
+    assert (answer.status_code, "PPL-0218" in answer.content.decode()) == (403, True)
+    assert client.get("/lots").status_code == 302
+    assert attempts(plant) == [("refused", "")]
+
+
+@pytest.mark.clause("ASVS 10.1.2", "ASVS 10.5.3")
+def test_only_the_browser_that_went_comes_back_once_and_to_the_same_provider(plant: Plant, issuer: str) -> None:
+    approved(plant, issuer)
+    tell(issuer, claims={"preferred_username": f"{plant.code}-quality1"})
+    client, other = Browser(), Browser()
+    back = there_and_back(plant, client)
+    assert come_back(Browser(), back).status_code == 403  # a link that somebody was sent
+    there_and_back(plant, other)
+    assert come_back(other, back).status_code == 403  # the answer of another flow
+    assert come_back(client, back).status_code == 200
+    assert come_back(client, back).status_code == 403  # once
+    client = Browser()
+    assert come_back(client, there_and_back(plant, client) + "x").status_code == 403
+    client.cookies["baro_provider"] = "forged"
+    assert client.get("/sign-in/back?code=x&state=y").status_code == 403
+    tell(issuer, discovered="https://another.example")
+    assert client.get(f"/sign-in/with/{plant.code}/plant").status_code == 403
+
+
+def test_no_account_is_made_and_no_disabled_one_opened(plant: Plant, issuer: str) -> None:
+    approved(plant, issuer)
+    with reading(plant.company):
+        before = User.objects.count()
+    user = plant.user("analyst1")
+    with change(Program("tester", plant.company), "left"):
+        user.is_active = False
+        user.save(update_fields=["is_active"])
+    for name in ("nobody", user.username, "", None, 7, ["x"]):
+        tell(issuer, claims={"preferred_username": name, "sub": f"s-{name}"})
+        client = Browser()
+        assert come_back(client, there_and_back(plant, client)).status_code == 403
+    with reading(plant.company):
+        assert (User.objects.count(), Identity.objects.count()) == (before, 0)
+
+
+def test_an_account_of_another_company_is_not_opened(plant: Plant, shown: Plant, issuer: str) -> None:
+    approved(plant, issuer)
+    tell(issuer, claims={"preferred_username": f"{shown.code}-quality1"})
+    client = Browser()
+    assert come_back(client, there_and_back(plant, client)).status_code == 403
+
+
+@pytest.mark.parametrize(("verified", "status"), [(True, 200), (False, 403), ("true", 403), (None, 403)])
+def test_an_address_counts_only_when_the_provider_verified_it(
+    plant: Plant, issuer: str, verified: object, status: int
+) -> None:
+    approved(plant, issuer, "email")
+    tell(issuer, claims={"email": f"{plant.code}-quality1", "email_verified": verified})
+    client = Browser()
+    assert come_back(client, there_and_back(plant, client)).status_code == status
+
+
+def test_people_are_linked_by_hand_and_providers_are_approved_by_administrators(plant: Plant, issuer: str) -> None:
+    provider = approved(plant, issuer, "")
+    tell(issuer, claims={"preferred_username": f"{plant.code}-quality1"})
+    client = Browser()
+    assert come_back(client, there_and_back(plant, client)).status_code == 403
+    with pytest.raises(NotPermitted):
+        providers.link(plant.user("quality1"), provider, "s-1", plant.user("quality1"), "me")
+    providers.link(plant.user("admin1"), provider, "s-1", plant.user("quality1"), "identity checked")
+    assert come_back(client, there_and_back(plant, client)).status_code == 200
+    providers.end_provider(plant.user("admin1"), "plant", "contract ended")
+    assert client.get(f"/sign-in/with/{plant.code}/plant").status_code == 404
+    told = {"code": "x", "name_ko": "x", "name_en": "x", "client_id": "x", "secret": "", "claim": "", "reason": "x"}
+    for unsafe in ("http://idp.example", "ftp://127.0.0.1", "https://", "file:///etc/passwd"):
+        with pytest.raises(ProviderRefused):
+            providers.approve_provider(plant.user("admin1"), issuer=unsafe, **told)
+
+
+def test_the_sign_in_page_offers_the_providers_of_the_installation(
+    plant: Plant, issuer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config(), "company", plant.code)
+    assert "provider-plant" not in Browser().get("/sign-in").content.decode()
+    approved(plant, issuer)
+    assert 'data-testid="provider-plant"' in Browser().get("/sign-in").content.decode()
