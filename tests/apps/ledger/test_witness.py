@@ -20,7 +20,7 @@ from baro.apps.ledger.merkle import Signer, Tree, Verifier, checkpoint_text, ope
 from baro.apps.ledger.merkle.note import COSIGNATURE
 from baro.apps.ledger.merkle.proofs import consistency_proof as prove
 from baro.apps.ledger.merkle.witness import SIZE_TYPE, Witness, request_body
-from baro.apps.ledger.models import Checkpoint
+from baro.apps.ledger.models import Checkpoint, Cosignature
 from baro.apps.ledger.services import Program, change
 from baro.apps.people.models import Site
 from tests.plant import Plant
@@ -224,3 +224,30 @@ def test_what_lies_outside_is_not_overwritten_by_a_log_that_does_not_go_on_from_
         publish_to_folder(replaced, tmp_path)
     assert Verifier.parse(key).name == signer.name
     assert consistency_proof(first.size, second.size)
+
+
+def test_the_worker_keeps_the_log_and_publishes_it(plant: Plant, process: WitnessLink, tmp_path: Path) -> None:
+    while integrate():
+        pass
+    before = newest_checkpoint().size
+    environment = {
+        **os.environ,
+        "BARO_CHECKPOINT_DIR": str(tmp_path / "share"),
+        "BARO_WITNESSES": f'{{"{process.address}": "{process.vkey}"}}',
+    }
+    with change(Program("test", plant.company), "for the worker"):
+        Site.objects.create(company_id=plant.company, code="for the worker", name_ko="공장", name_en="Plant")
+    latest = tmp_path / "share" / "latest"
+    with subprocess.Popen([sys.executable, "-m", "baro", "worker"], env=environment) as worker:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            newest = newest_checkpoint()
+            if newest.size > before and latest.exists() and Cosignature.objects.filter(witness=process.name).exists():
+                break
+            time.sleep(0.2)
+        worker.terminate()
+    assert newest.size > before
+    keys = [log_signer().verifier.vkey, process.vkey]
+    assert open_note(latest.read_text(), keys, log_signer().name).size > before
+    kept = Cosignature.objects.filter(witness=process.name).latest("id").checkpoint
+    assert open_note(full_note(kept), keys).cosigned[0][0] == process.name

@@ -38,7 +38,7 @@ def verify(key: str | None, origin: str | None, checkpoints: tuple[Path, ...]) -
 def show(report: LogReport, console: Console) -> None:
     """A row a check, then what is wrong."""
     for check, done, wrong in report.rows():
-        console.print(f"{'✕' if wrong else '✓'} {check:<12} {done:>10} looked at {wrong:>8} wrong")
+        console.print(f"{'✕' if wrong else '✓' if done else '–'} {check:<12} {done:>10} looked at {wrong:>8} wrong")
     for finding in report.findings:
         console.print(f"WRONG  {finding}")
     if not report.pinned:

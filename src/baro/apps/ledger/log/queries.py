@@ -81,7 +81,7 @@ def seal_text(using: str = "default") -> str:
 def checkpoint_qr(checkpoint: Checkpoint) -> str:
     """The three lines of a checkpoint as a QR code (SVG, to be set into a page)."""
     text = checkpoint_text(origin_of(checkpoint), checkpoint.size, bytes(checkpoint.root))
-    return str(segno.make(text, error="m", micro=False).svg_inline(scale=4, dark="#15181b", light="#ffffff"))
+    return str(segno.make(text, error="m", micro=False).svg_inline(omitsize=True, dark="#15181b", light="#ffffff"))
 
 
 def _proof(ranges: object, first: int, size: int, using: str) -> list[bytes]:
