@@ -72,6 +72,19 @@ class Config(BaseSettings):
         ge=1,
         description="Most that the spool may keep on disk; beyond it the gateway records a gap.",
     )
+    ntp_server: str = Field(
+        default="",
+        description="Time server the clock is compared with, host or host:port. Empty: steps are watched only.",
+    )
+    clock_limit_s: float = Field(
+        default=2.0, gt=0, description="Most that the clock may differ from another before it is told as drift, s."
+    )
+    access_review_months: int = Field(
+        default=6, ge=1, le=60, description="Months from one review of who has access to the next."
+    )
+    account_unused_days: int = Field(
+        default=90, ge=1, description="Days without a sign-in after which an access review calls an account unused."
+    )
     language: str = Field(default="ko", description="Language of pages before a person chooses: ko or en.")
     time_zone: str = Field(default="Asia/Seoul", description="Zone in which times are shown. Stored times are UTC.")
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from baro.apps.ledger.services import reading
-from baro.apps.people.models import RightsChange, User
+from baro.apps.people.models import ReviewLine, RightsChange, User
 from baro.apps.people.roles import Role
 from tests.plant import Plant
 from tests.web.conftest import Browser, SignIn
@@ -176,3 +176,39 @@ def test_another_company_sees_nothing_of_it(plant: Plant, shown: Plant, signed_i
     ):
         assert client.get(there, headers=HX).status_code == 404, there
     assert client.post(f"/people/requests/{change.id}/withdraw", {"reason": "x"}, headers=HX).status_code == 404
+
+
+def test_an_access_review_from_its_beginning_to_its_signature(plant: Plant, signed_in: SignIn) -> None:
+    head, admin = signed_in("quality1", plant), signed_in("admin1", plant)
+    assert signed_in("operator1", plant).get("/people/reviews").status_code == 403
+    assert "LED-0002" in head.post("/people/reviews/new", {"reason": ""}, headers=HX).content.decode()
+    there = head.post("/people/reviews/new", {"reason": "정기 검토"}, headers=HX).headers["HX-Redirect"]
+    page = head.get(there).content.decode()
+    own = re.search(rf'data-testid="line-{plant.code}-quality1".*?</tr>', page, re.S)[0]
+    assert 'data-testid="own"' in own
+    assert "/people/reviews/lines/" not in own
+    with reading(plant.company):
+        lines = {line.user.username.rsplit("-", 1)[1]: line.id for line in ReviewLine.objects.select_related("user")}
+    refused = head.post(f"/people/reviews/lines/{lines['quality1']}", {"decision": "keep"}, headers=HX)
+    assert (refused.status_code, "PPL-0101" in refused.content.decode()) == (403, True)
+    assert (
+        'data-testid="decided"'
+        in admin.post(
+            f"/people/reviews/lines/{lines['quality1']}", {"decision": "keep", "remark": "그대로"}, headers=HX
+        ).content.decode()
+    )
+    for name, line in lines.items():
+        if name != "quality1":
+            answer = head.post(f"/people/reviews/lines/{line}", {"decision": "end" if name == "analyst1" else "keep"})
+            assert answer.status_code == 200
+    dialog = head.get(f"{there}/sign", headers=HX).content.decode()
+    form = {"nonce": re.search(r'name="nonce" value="([^"]*)"', dialog)[1], "name": f"{plant.code}-quality1"}
+    form |= {"password": plant.password, "reason": "검토함"}
+    assert head.post(f"{there}/sign", form, headers=HX).status_code == 204
+    assert 'data-finding="valid"' in head.get(there).content.decode()
+    assert "analyst1" in re.search(r'data-testid="requests".*?</table>', admin.get("/people").content.decode(), re.S)[0]
+    admin.post("/language", {"language": "en", "next": "/people"})
+    for page in ("/people/reviews", "/people/reviews/new"):
+        assert set(HANGUL.findall(re.sub(r"<tbody.*?</tbody>", "", admin.get(page).content.decode(), flags=re.S))) <= {
+            "한국어"
+        }

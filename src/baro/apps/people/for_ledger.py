@@ -8,8 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.models import Signature
 from baro.apps.ledger.signing import Content, proves_identity, signable
-from baro.apps.people.models import RightsChange
+from baro.apps.people.models import AccessReview, RightsChange
 from baro.apps.people.rights.decisions import change_content, decision_content
+from baro.apps.people.rights.reviews import review_content
 from baro.apps.people.services import reauthenticate
 
 
@@ -20,5 +21,11 @@ def _change(record_id: UUID, signature: Signature | None) -> Content | None:
     return decision_content(wanted) if signature else change_content(wanted)
 
 
+def _review(record_id: UUID, signature: Signature | None) -> Content | None:
+    review = AccessReview.objects.filter(id=record_id).first()
+    return review and review_content(review)
+
+
 proves_identity(reauthenticate)
 signable("people.RightsChange", _("change of rights"), _change)
+signable("people.AccessReview", _("access review"), _review)

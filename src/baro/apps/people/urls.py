@@ -4,6 +4,7 @@ from django.urls import path
 
 from baro.apps.people import provider_views, views
 from baro.apps.people.account import actions, factors, pages
+from baro.apps.people.rights import review_views as reviews
 from baro.apps.people.rights import views as rights
 
 app_name = "people"
@@ -32,6 +33,11 @@ urlpatterns = [
     path("people/<uuid:user_id>", rights.person, name="person"),
     path("people/<uuid:user_id>/request/<str:kind>", rights.request_dialog, name="request"),
     path("people/<uuid:user_id>/conflicts", rights.conflict, name="conflict"),
+    path("people/reviews", reviews.reviews, name="reviews"),
+    path("people/reviews/new", reviews.open_review, name="open-review"),
+    path("people/reviews/<uuid:review_id>", reviews.review, name="review"),
+    path("people/reviews/<uuid:review_id>/sign", reviews.sign_review, name="sign-review"),
+    path("people/reviews/lines/<uuid:line_id>", reviews.decide_line, name="decide-line"),
     path("people/requests/<uuid:change_id>/withdraw", rights.withdraw_dialog, name="withdraw"),
     path("people/requests/<uuid:change_id>/<str:answer>", rights.decide, name="decide"),
 ]

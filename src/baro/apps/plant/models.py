@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.models import Record
 from baro.apps.ledger.naming import Named
+from baro.apps.plant.clock.models import ClockEvent, ClockReading
 
 
 class Equipment(Named, Record):
@@ -63,3 +64,6 @@ class Tag(Named, Record):
 
     def __str__(self) -> str:
         return self.name
+
+
+__all__ = ["ClockEvent", "ClockReading", "Equipment", "Instrument", "Tag"]

@@ -1,4 +1,4 @@
-"""The worker process: follows the database's notifications, predicts, judges, keeps the log, and runs queued tasks."""
+"""The worker process: predicts and judges what the database tells of, runs tasks, keeps the log, watches the clock."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.db import Error, close_old_connections, connection
 from procrastinate.contrib.django import app as tasks
 
 from baro.apps.ledger.log.keeper import keep as keep_log
+from baro.apps.plant.clock.watch import run as watch_clock
 from baro.apps.release.online import Online
 from baro.database.roles import Role, conninfo
 
@@ -29,6 +30,8 @@ def run(url: str, stop: threading.Event) -> None:
     queue.start()
     ledger = threading.Thread(target=keep_log, args=(stop,), name="log", daemon=True)
     ledger.start()
+    clock = threading.Thread(target=watch_clock, args=(stop,), name="clock", daemon=True)
+    clock.start()
     while not stop.is_set():
         try:
             with psycopg.connect(conninfo(url, Role.APP, "baro worker"), autocommit=True) as listener:
@@ -45,6 +48,7 @@ def run(url: str, stop: threading.Event) -> None:
             stop.wait(RETRY_S)
     queue.join(timeout=10)
     ledger.join(timeout=15)
+    clock.join(timeout=10)
 
 
 def _follow(listener: psycopg.Connection, stop: threading.Event) -> None:

@@ -7,8 +7,10 @@ from baro.apps.people.models.secrets import Passkey, PasswordUse, RecoveryCode, 
 from baro.apps.people.models.sessions import SessionActivity, WebSession
 from baro.apps.people.models.tokens import ApiToken, ApiTokenUse
 from baro.apps.people.rights.models import Assignment, RightsChange
+from baro.apps.people.rights.review_models import AccessReview, ReviewLine
 
 __all__ = [
+    "AccessReview",
     "ApiToken",
     "ApiTokenUse",
     "Assignment",
@@ -18,6 +20,7 @@ __all__ = [
     "Passkey",
     "PasswordUse",
     "RecoveryCode",
+    "ReviewLine",
     "RightsChange",
     "SessionActivity",
     "SignIn",

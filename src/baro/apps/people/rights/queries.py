@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from baro.apps.people.errors import SameHand, UserUnknown
 from baro.apps.people.models import Assignment, RightsChange, SignIn, User
-from baro.apps.people.rights.decisions import change_hash
+from baro.apps.people.rights.due import due
 from baro.apps.people.roles import Permission, Role
 from baro.apps.people.segregation import Duty, Exclusive, check_duty, conflicts
 
@@ -153,6 +153,8 @@ def notices(reader: User) -> list[tuple[str, str]]:
     asked = RightsChange.objects.filter(state=PENDING).exclude(requested_by=reader).exclude(user=reader)
     if reader.may(Permission.APPROVE_RIGHTS) and (count := asked.count()):
         out.append((gettext("Requests to change rights wait for a decision: %(n)s") % {"n": count}, "people:people"))
+    if due().overdue:
+        out.append((gettext("The access review is overdue"), "people:reviews"))
     return out
 
 
@@ -224,6 +226,3 @@ def records(user: User) -> dict[Any, list[UUID]]:
         RightsChange: list(RightsChange.objects.filter(user=user).values_list("id", flat=True)),
         SignIn: list(SignIn.objects.filter(user=user).order_by("-recorded_at").values_list("id", flat=True)[:200]),
     }
-
-
-__all__ = ["MARKS", "change_hash", "decided", "notices", "people", "records", "user_of", "waiting"]

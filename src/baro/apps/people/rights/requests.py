@@ -29,14 +29,16 @@ def request_change(
     valid_from: datetime | None = None,
     valid_until: datetime | None = None,
     assignment: Assignment | None = None,
+    permission: str = Permission.MANAGE_PEOPLE,
 ) -> RightsChange:
     """Ask that `user` be given `role`, that `assignment` end, or that the account change.
 
     Times are those between which a given role counts; None: from the approval on, until it is ended.
+    permission: by what the asking is allowed; an access review asks by its own.
     Raises NotPermitted, SameHand for one's own account, ReasonMissing, ExclusiveRoles, PeriodInvalid, and
     NothingToChange when it is so already or asked for already.
     """
-    with change(actor, reason, Permission.MANAGE_PEOPLE):
+    with change(actor, reason, permission):
         wanted = RightsChange(
             company_id=actor.company_id,
             kind=Kind(kind),
@@ -50,7 +52,7 @@ def request_change(
             requested_by=actor,
         )
         one_after_the_other(actor.company_id)
-        check_duty(actor, Duty.REQUEST_RIGHTS, {Duty.HOLD_RIGHTS: [user.id]}, Permission.MANAGE_PEOPLE)
+        check_duty(actor, Duty.REQUEST_RIGHTS, {Duty.HOLD_RIGHTS: [user.id]}, permission)
         check_sense(wanted)
         same = RightsChange.objects.filter(
             user=user, kind=kind, role=wanted.role, assignment=wanted.assignment, state=RightsChange.State.PENDING

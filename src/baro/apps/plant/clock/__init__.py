@@ -1,0 +1,1 @@
+"""The server's clock, which dates every record, and what watches it."""
