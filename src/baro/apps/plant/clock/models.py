@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.models import Entry
@@ -17,14 +18,18 @@ class Against(models.TextChoices):
     ITSELF = "itself", _("the computer's own monotonic clock")
 
 
-class ClockReading(Entry):
+class ClockReading(models.Model):
     """One comparison, thinned: kept every ten minutes, and whenever it changes noticeably.
 
-    `offset_s` is the other clock minus the server's, in seconds.
+    `offset_s` is the other clock minus the server's, in seconds. A measurement, not a record: what an auditor
+    must know of it is a `ClockEvent`.
     """
 
     guard = Guard(audited=False, append_only=True)
 
+    id = models.BigAutoField(primary_key=True)
+    company = models.ForeignKey("people.Company", on_delete=models.PROTECT, related_name="+")
+    recorded_at = models.DateTimeField(_("recorded at"), db_default=Now())
     against = models.CharField(max_length=10, choices=Against)
     name = models.CharField(max_length=200)
     offset_s = models.FloatField()
