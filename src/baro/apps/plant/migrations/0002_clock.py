@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('people', '0006_access_review'),
+        ('people', '0002_lookups'),
         ('plant', '0001_initial'),
     ]
 
