@@ -196,7 +196,6 @@ class StepTooLate(BaroError):
     advice = _("Sign in again from the start.")
 
 
-<<<<<<< HEAD
 class ProviderUnknown(BaroError):
     code = "PPL-0217"
     status = 404
@@ -209,7 +208,8 @@ class ProviderRefused(BaroError):
     status = 403
     message = _("The sign-in by the identity provider was not accepted.")
     advice = _("Try again. If it stays so, your account here may not be linked or is disabled: ask your administrator.")
-=======
+
+
 class ReviewOpen(BaroError):
     code = "PPL-0112"
     status = 409
@@ -229,4 +229,3 @@ class ReviewIncomplete(BaroError):
     status = 409
     message = _("The access review is not complete: lines without a decision, or without a role to end: %(left)s.")
     advice = _("Decide on each account, and mark the roles that are to end.")
->>>>>>> fc9898b (Access review of every account, signed; the server's clock is watched against others and against itself)
