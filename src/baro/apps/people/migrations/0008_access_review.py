@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('ledger', '0003_merkle_log'),
-        ('people', '0006_factors_sessions'),
+        ('people', '0007_identity_providers'),
     ]
 
     operations = [
