@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 
 import pytest
 
-from baro.apps.ledger.services import Program, change
+from baro.apps.ledger.models import AuditEntry, TrailExport
+from baro.apps.ledger.services import Program, change, reading
 from baro.apps.plant.models import Tag
 from tests.plant import LOTS, Plant
 from tests.web.conftest import SignIn
@@ -59,3 +63,33 @@ def test_odd_reviews_are_refused(plant: Plant, signed_in: SignIn) -> None:
         assert client.get(f"/audit/review{odd}").status_code == 404, odd
     assert client.get("/audit/review?scope=lot&subject=NO-SUCH").status_code == 404
     assert signed_in("operator1", plant).get("/audit/review?scope=period").status_code == 403
+
+
+@pytest.mark.clause("Part 11 11.10(b)", "Annex 11 8.1", "ASVS 1.2.10", "ASVS 16.4.1")
+def test_what_leaves_as_a_file_is_whole_harmless_and_on_record(plant: Plant, signed_in: SignIn) -> None:
+    hostile = '=HYPERLINK("http://x")\r\n@SUM(1)'
+    with change(Program("+cmd|' /C calc'!A0", plant.company), hostile):
+        Tag.objects.filter(name="FillDepth").update(unit="-1+1")
+    client = signed_in("analyst1", plant)
+    assert client.get("/audit/export/csv").status_code == 405
+    assert client.post("/audit/export/exe").status_code == 404
+    answer = client.post("/audit/export/csv?table=plant_tag&action=update")
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["changed"], json.loads(row["new"])) == ("†", {"unit": "-1+1"})
+    assert row["reason"].startswith("'=HYPERLINK")
+    assert row["actor"].startswith("'+cmd")
+    assert "\\r\\n" in row["reason"]
+    assert not any(value.startswith(("=", "+", "-", "@")) for value in row.values())
+    told = json.loads(b"".join(client.post("/audit/export/json?scope=all").streaming_content))
+    with reading(plant.company):
+        made = list(TrailExport.objects.order_by("recorded_at"))
+        assert [(e.form, e.count, e.asked) for e in made] == [
+            ("csv", 1, {"table": "plant_tag", "action": "update"}),
+            ("json", len(told["entries"]), {"scope": "all"}),
+        ]
+        kept = AuditEntry.objects.filter(id__lte=made[1].up_to_entry).order_by("-id")
+        assert [entry["id"] for entry in told["entries"]] == list(kept.values_list("id", flat=True))
+        assert AuditEntry.objects.filter(table_name="ledger_trailexport").count() == 2
+    (entry,) = [e for e in told["entries"] if e["reason"].startswith("=HYPERLINK")]
+    assert entry["reason"] == hostile.strip()

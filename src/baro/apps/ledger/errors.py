@@ -127,3 +127,10 @@ class OwnEntriesOnly(BaroError):
     status = 403
     message = _("Every entry of this part of the audit trail is by %(who)s, who cannot review it alone.")
     advice = _("Let another person who may review the audit trail sign the review.")
+
+
+class TooMuch(BaroError):
+    code = "LED-0015"
+    status = 413
+    message = _("This part of the audit trail has more than %(most)s entries, too many for one file.")
+    advice = _("Narrow the filter, for instance to a period, and export part after part.")

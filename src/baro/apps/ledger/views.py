@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from baro.apps.ledger import audit, reviewing
+from baro.apps.ledger import audit, exports, reviewing
 from baro.apps.ledger.dialogs import Act, Given, signature_dialog
 from baro.apps.ledger.models import Action, AuditEntry, AuditReview, Meaning
 from baro.apps.ledger.queries import in_words
@@ -45,9 +45,21 @@ def trail(request: HttpRequest) -> HttpResponse:
         "last": reviewing.reviews_of(AuditReview.Scope.PERIOD).first(),
         "reviews": list(AuditReview.objects.select_related("signature").order_by("-recorded_at")[:10]),
         "may": request.user.may(reviewing.PERMISSION),
-        "forms": ("csv", "json", "pdf"),
+        "forms": exports.FORMS,
     }
     return render(request, "ledger/audit.html", page)
+
+
+@require_POST
+def export(request: HttpRequest, format: str) -> StreamingHttpResponse:
+    """The entries that a filter lets through, as a file. It is a record, so it is asked for by POST."""
+    if format not in exports.FORMS:
+        raise Http404
+    made, found = exports.export(request.user, format, audit.Asked.of(request.GET))
+    body = exports.as_csv(found) if format == "csv" else exports.as_json(made, found)
+    kind = "text/csv; charset=utf-8" if format == "csv" else "application/json"
+    name = content_disposition_header(True, f"audit-trail-{made.up_to_entry}.{format}")
+    return StreamingHttpResponse(body, content_type=kind, headers={"Content-Disposition": name})
 
 
 @sensitive_post_parameters("password")
@@ -108,25 +120,3 @@ def _act(request: HttpRequest, now: reviewing.Scope, url: str) -> Act:
 def whole_number(text: str | None) -> int:
     """A number of at most 18 digits; 0 for anything else."""
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 19 else 0
-
-
-def facts_of(asked: audit.Asked) -> list[tuple[str, Any]]:
-    """A filter in words, for the head of a print."""
-    names = {
-        "lot": _("Lot"),
-        "table": _("Record type"),
-        "record": _("Record"),
-        "action": _("Action"),
-        "who": _("Who"),
-        "since": _("From"),
-        "until": _("To"),
-        "profile": _("Exceptions"),
-        "scope": _("Scope"),
-    }
-    words = {
-        "table": table_word,
-        "action": lambda value: Action(value).label,
-        "profile": lambda value: audit.Profile(value).label,
-        "scope": lambda value: _("since the last review") if value == "new" else _("everything"),
-    }
-    return [(names[name], str(words.get(name, str)(value))) for name, value in asked.narrowed.items()]
