@@ -108,7 +108,7 @@ def _act(request: HttpRequest, now: reviewing.Scope, url: str) -> Act:
         button=gettext_lazy("Sign: reviewed"),
         url=url,
         facts=[
-            (gettext_lazy("Entries"), f"{now.count:,} ({now.from_entry}–{now.up_to_entry})"),
+            (gettext_lazy("Number of entries"), f"{now.count:,} ({now.from_entry}–{now.up_to_entry})"),
             (gettext_lazy("Entries since the last review"), f"{since:,}"),
         ],
         exceptions=exceptions,

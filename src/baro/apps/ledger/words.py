@@ -6,6 +6,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 TABLES: dict[str, str | Promise] = {
+    "historian_axis": _("spectral axis"),
+    "historian_event": _("event"),
+    "historian_gap": _("gap"),
+    "historian_segment": _("sealed file"),
     "ledger_accountability": _("statement on electronic signatures"),
     "ledger_auditreview": _("audit trail review"),
     "ledger_installationsetting": _("setting"),
