@@ -29,7 +29,7 @@ test: install    ## run all tests
 	BIN=$(BIN) sh tests/peers.sh
 	$(BIN)/python -m pytest
 
-soak: install    ## the long chaos runs
+soak: install    ## the long runs: chaos, and ten thousand tamperings
 	BARO_SOAK=1 $(BIN)/python -m pytest -m slow --timeout 1800
 
 lint: install    ## linters, types, import contracts, documentation

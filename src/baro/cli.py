@@ -17,7 +17,7 @@ from cyclopts import App, Parameter
 from baro import __version__
 from baro.commands import archive, log, people
 from baro.config import config
-from baro.starting import find_database, setup_django
+from baro.starting import find_database, setup_django, stop_event
 
 app = App(name="baro", help="Baro: from the analyser to the signed release.", version=__version__)
 verify = App(name="verify", help="Compute again what was recorded, and compare.")
@@ -93,7 +93,7 @@ def worker() -> None:
     from baro.apps.release.worker import run
 
     _record_settings("baro worker")
-    run(config().database_url, _stop_event())
+    run(config().database_url, stop_event())
 
 
 @app.command
@@ -219,10 +219,3 @@ def _follow_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1.0)
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _stop_event() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from baro.config import config
-from baro.starting import setup_django
+from baro.starting import setup_django, stop_event
 
 
 def register(app: App, verify: App) -> None:
@@ -20,6 +22,9 @@ def register(app: App, verify: App) -> None:
     exports = App(name="export", help="Make a package that proves itself, for a stranger.")
     exports.command(export_batch, name="batch")
     app.command(exports)
+    app.command(backup)
+    app.command(restore)
+    app.command(drill)
 
 
 def export_batch(
@@ -39,6 +44,95 @@ def export_batch(
             raise PlaceTaken(place=place)
         package = export(Program("baro export", company_of(config().company)), lot, reason)
         console.print(f"{package.write(place)}: {len(package.files)} files", markup=False, soft_wrap=True)
+
+
+def backup(
+    place: Path,
+    *,
+    follow: Annotated[bool, Parameter(help="Go on: fetch the write-ahead log as it is written, until Ctrl-C.")] = False,
+    end: Annotated[bool, Parameter(help="End following: the server keeps nothing for the backup any more.")] = False,
+    with_keys: Annotated[bool, Parameter(help="Put the keys into the backup too; keep it like a key, then.")] = False,
+) -> None:
+    """Back the database, the sealed files and the newest checkpoint up into a folder."""
+    with _records() as console:
+        from baro.apps.ledger.archive import backup as archive
+        from baro.apps.people.queries import company_of
+
+        if end:
+            archive.end_following()
+            return
+        # a folder that has a base already is followed further
+        if not (follow and (place / "manifest.json").exists()):
+            made = archive.back_up(place, company_of(config().company), with_keys=with_keys, keep_wal=follow)
+            console.print(
+                f"{made.folder}: {made.files} files, {made.size / 2**20:.0f} MiB, log of {made.log_size} entries",
+                markup=False,
+                soft_wrap=True,
+            )
+        if follow:
+            archive.follow(place, stop_event())
+
+
+def restore(
+    backup: Path,
+    *,
+    into: Annotated[Path, Parameter(help="The new BARO_HOME; must be empty or not there.")],
+    checkpoint: Annotated[
+        tuple[Path, ...], Parameter(help="A checkpoint that was kept elsewhere, with which the log has to agree.")
+    ] = (),
+    report: Annotated[Path | None, Parameter(help="Write what was found as JSON. Its path.")] = None,
+) -> None:
+    """Restore a backup into an empty place, to the last of its write-ahead log; exit 0 only if it proves itself."""
+    # everything that is restored is of the new place, nothing of an installation that this process may know
+    os.environ["BARO_HOME"] = str(into.resolve())
+    os.environ["BARO_DATABASE_URL"] = f"postgresql://postgres:@/baro?host={into.resolve() / 'postgres'}"
+    for name in ("BARO_OWNER_URL", "BARO_READER_URL"):
+        os.environ.pop(name, None)
+    # the key of sessions is restored or made anew; until then nothing may lie in the empty place
+    os.environ.setdefault("BARO_SECRET_KEY", secrets.token_urlsafe(50))
+    config.cache_clear()
+    with _records() as console:
+        from baro.apps.ledger.archive import restore as archive
+        from baro.apps.ledger.archive.backup import write_json
+        from baro.database.embedded import EmbeddedServer
+
+        notes = archive.outside_notes(backup, list(checkpoint))
+        manifest = archive.lay_out(backup, into)
+        server = EmbeddedServer(into.resolve() / "postgres")
+        server.start()
+        try:
+            found = archive.examine(manifest, notes)
+        finally:
+            server.stop()
+        if report is not None:
+            write_json(report, found.as_json())
+        for problem in found.wrong:
+            console.print(f"WRONG  {problem}", markup=False, soft_wrap=True)
+        state = "holds" if found.passed else "DOES NOT HOLD"
+        console.print(f"{into}: {state}; log of {found.size} entries, root {found.root}", markup=False, soft_wrap=True)
+        sys.exit(0 if found.passed else 1)
+
+
+def drill(
+    *,
+    report: Annotated[Path | None, Parameter(help="Write the signed report as JSON. Its path.")] = None,
+    folder: Annotated[Path | None, Parameter(help="Where to work. Default: the system's temporary folder.")] = None,
+) -> None:
+    """Try a restore: back up, restore elsewhere on this machine, prove it, and leave a signed record."""
+    with _records() as console:
+        from baro.apps.ledger.archive.drill import drill as run_drill
+        from baro.apps.people.queries import company_of
+
+        record = run_drill(company_of(config().company), report, folder)
+        for problem in record.report["wrong"]:
+            console.print(f"WRONG  {problem}", markup=False, soft_wrap=True)
+        console.print(
+            f"restore drill {'passed' if record.passed else 'FAILED'}: log of {record.report['size']} entries,"
+            f" root {record.report['root']}",
+            markup=False,
+            soft_wrap=True,
+        )
+        sys.exit(0 if record.passed else 1)
 
 
 @contextmanager

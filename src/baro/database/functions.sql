@@ -16,10 +16,13 @@ BEGIN
   RAISE EXCEPTION 'the key of a row of % never changes', TG_TABLE_NAME USING ERRCODE = 'BA003';
 END $$;
 
--- A secret's change is a fact of the trail, its value is not. A column that holds one has one of these two names.
+-- A secret's change is a fact of the trail, its value is not: the SHA-256 stands for it, so that one that was put in behind
+-- the triggers is found. A column that holds one has one of these two names; what is kept there is long and random, or a
+-- salted hash of what is not.
 CREATE OR REPLACE FUNCTION baro_redacted(record jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE
 AS $$ SELECT CASE WHEN record ?| ARRAY['password', 'secret'] THEN record || (
-  SELECT jsonb_object_agg(name, '[secret]') FROM unnest(ARRAY['password', 'secret']) name WHERE record ? name)
+  SELECT jsonb_object_agg(name, '[secret] ' || encode(sha256(convert_to(record ->> name, 'UTF8')), 'hex'))
+  FROM unnest(ARRAY['password', 'secret']) name WHERE record ? name)
   ELSE record END $$;
 
 -- One entry a changed row, for every write path. The entries are written with the rights of the

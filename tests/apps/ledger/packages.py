@@ -49,6 +49,7 @@ def released_plant(tablets: int | None = None) -> Released:
     verdict = plant.finished("A")
     lot_no = verdict.lot.lot_no
     plant.review(lot_no)
+    plant.review(lot_no)
     decide(plant.user("quality1"), plant.password, lot_no, "released", "meets all criteria", verdict.content_hash)
     package = export_batch(Program("tester", plant.company), lot_no, "for the inspection")
     return Released(plant, lot_no, package, log_key() or "")

@@ -168,14 +168,14 @@ class _Verification:
         last = -1
         while True:
             self.cursor.execute(
-                "SELECT size, root, note, extract(epoch FROM at)::float8 FROM ledger_checkpoint WHERE size > %s"
+                "SELECT size, root, note, key, extract(epoch FROM at)::float8 FROM ledger_checkpoint WHERE size > %s"
                 " ORDER BY size LIMIT 500",
                 [last],
             )
             rows = self.cursor.fetchall()
             if not rows:
                 return
-            for size, root, note, at in rows:
+            for size, root, note, key, at in rows:
                 self.report.done[Check.CHECKPOINTS] += 1
                 found = self._opened(Check.CHECKPOINTS, f"the checkpoint of size {size}", note)
                 if found is None:
@@ -183,6 +183,9 @@ class _Verification:
                 if found != (size, bytes(root)):
                     detail = f"the row of the checkpoint of size {size} is not what its note says"
                     self.report.add(Finding(Check.CHECKPOINTS, FindingKind.CHECKPOINT, detail))
+                if key != self.report.key:
+                    detail = f"the row of the checkpoint of size {size} names the key {key}"
+                    self.report.add(Finding(Check.CHECKPOINTS, FindingKind.KEY, detail))
                 if found[0] > 0:
                     yield _Signed(*found, at)
             last = rows[-1][0]
