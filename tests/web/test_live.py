@@ -12,7 +12,8 @@ from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection, connections
 
-from baro.apps.people.middleware import COMPANY_KEY, CREDENTIAL_KEY, USER_KEY
+from baro.apps.people.middleware import COMPANY_KEY, CREDENTIAL_KEY, RECORD_KEY, USER_KEY
+from baro.apps.people.sessions import start_session
 from baro.web.asgi import application
 from baro.web.live import state, views
 from baro.web.live.feed import WAITING, Channel, Viewer, feed
@@ -40,6 +41,7 @@ def session(plant: Plant) -> str:
     store = SessionStore()
     store[USER_KEY], store[COMPANY_KEY] = str(user.id), str(user.company_id)
     store[CREDENTIAL_KEY] = user.get_session_auth_hash()
+    store[RECORD_KEY] = str(start_session(user, "127.0.0.1", "tester").id)
     store.create()
     return store.session_key
 
