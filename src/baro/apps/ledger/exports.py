@@ -14,7 +14,7 @@ from django.utils import timezone
 from baro.apps.ledger import audit, errors
 from baro.apps.ledger.api import as_dict
 from baro.apps.ledger.models import AuditEntry, TrailExport
-from baro.apps.ledger.queries import one_line
+from baro.apps.ledger.naming import one_line
 from baro.apps.ledger.services import Actor, change
 
 FORMS = ("csv", "json")

@@ -32,3 +32,8 @@ class Named(models.Model):
     @property
     def title(self) -> str:
         return in_language(self.name_ko, self.name_en)
+
+
+def one_line(text: str) -> str:
+    """`text` with every character that controls a line, a terminal or the direction of writing shown as its escape."""
+    return "".join(c if c.isprintable() or c == "\u00a0" else c.encode("unicode_escape").decode() for c in text)

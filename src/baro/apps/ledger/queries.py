@@ -14,11 +14,11 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import DateTimeField, Model, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_lazy
 
 from baro.apps.ledger.models import AuditEntry
-from baro.apps.ledger.naming import zone_name
-from baro.apps.ledger.words import table_word
+from baro.apps.ledger.naming import one_line, zone_name
+from baro.apps.ledger.words import reason_words, table_word
 
 LONGEST = 160
 UNSAID = {"id", "company_id", "password"}
@@ -43,20 +43,6 @@ FIELDS = {
 }
 """What fields are called that have no name in words of their own."""
 
-PROGRAM_REASONS = (
-    gettext_noop("judged by the control strategy"),
-    gettext_noop("predicted by the approved model"),
-    gettext_noop("reported by the equipment"),
-    gettext_noop("observations sealed"),
-    gettext_noop("verification of the log"),
-    gettext_noop("company set up"),
-    gettext_noop("language chosen"),
-    gettext_noop("settings at the start of the program"),
-    gettext_noop("accountability statement accepted"),
-    gettext_noop("audit trail exported"),
-)
-"""Reasons that the system itself gives; a person's own words are never translated."""
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -80,11 +66,6 @@ class TrailRow:
     def actor(self) -> str:
         """Who, on one line."""
         return one_line(self.entry.actor)
-
-
-def one_line(text: str) -> str:
-    """`text` with every character that controls a line, a terminal or the direction of writing shown as its escape."""
-    return "".join(c if c.isprintable() or c == "\u00a0" else c.encode("unicode_escape").decode() for c in text)
 
 
 def trail(
@@ -117,8 +98,7 @@ def in_words(entries: Iterable[AuditEntry], names: Mapping[type[Model], Any] = M
     for entry in entries:
         model = models.get(entry.table_name)
         title = str(names[model]) if model in names else table_word(entry.table_name)
-        reason = _(entry.reason) if entry.reason in PROGRAM_REASONS else one_line(entry.reason)
-        out.append(TrailRow(entry, title, reason, _changes(entry, model)))
+        out.append(TrailRow(entry, title, reason_words(entry.reason), _changes(entry, model)))
     return out
 
 

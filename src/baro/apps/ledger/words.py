@@ -1,9 +1,14 @@
-"""What tables of the trail are called."""
+"""What tables of the trail and reasons of programs are called."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
+
+from baro.apps.ledger.naming import one_line
 
 TABLES: dict[str, str | Promise] = {
     "historian_axis": _("spectral axis"),
@@ -12,17 +17,36 @@ TABLES: dict[str, str | Promise] = {
     "historian_segment": _("sealed file"),
     "ledger_accountability": _("statement on electronic signatures"),
     "ledger_auditreview": _("audit trail review"),
+    "ledger_backup": _("backup"),
+    "ledger_exportedpackage": _("exported package"),
+    "ledger_importedpackage": _("imported package"),
     "ledger_installationsetting": _("setting"),
+    "ledger_legalhold": _("legal hold"),
+    "ledger_restoredrill": _("restore drill"),
+    "ledger_retentionrule": _("retention rule"),
     "ledger_signature": _("signature"),
     "ledger_trailexport": _("export of the trail"),
+    "ledger_verificationrun": _("verification"),
     "manufacturing_lot": _("lot"),
     "pat_calibrationmodel": _("calibration model"),
     "pat_predictionblock": _("predictions"),
+    "people_accessreview": _("access review"),
+    "people_apitoken": _("API token"),
     "people_assignment": _("role of a person"),
     "people_company": _("company"),
+    "people_identity": _("identity at a provider"),
+    "people_identityprovider": _("identity provider"),
+    "people_passkey": _("passkey"),
+    "people_passworduse": _("use of a password"),
+    "people_recoverycode": _("recovery code"),
+    "people_reviewline": _("line of an access review"),
+    "people_rightschange": _("change of rights"),
     "people_signin": _("sign-in"),
     "people_site": _("site"),
+    "people_totp": _("authenticator app"),
     "people_user": _("user"),
+    "people_websession": _("session"),
+    "plant_clockevent": _("event of the clock"),
     "plant_equipment": _("equipment"),
     "plant_instrument": _("instrument"),
     "plant_tag": _("process value"),
@@ -33,6 +57,60 @@ TABLES: dict[str, str | Promise] = {
     "release_decision": _("decision"),
     "release_verdict": _("verdict"),
 }
+
+REASONS = frozenset(
+    {
+        gettext_noop("API token created"),
+        gettext_noop("accountability statement accepted"),
+        gettext_noop("audit trail exported"),
+        gettext_noop("authenticator app enrolled"),
+        gettext_noop("authenticator app removed"),
+        gettext_noop("clock compared"),
+        gettext_noop("clock watched"),
+        gettext_noop("code of the authenticator app used"),
+        gettext_noop("company set up"),
+        gettext_noop("demo plant set up"),
+        gettext_noop("final verdict"),
+        gettext_noop("judged by the control strategy"),
+        gettext_noop("language chosen"),
+        gettext_noop("linked at the first sign-in by the identity provider"),
+        gettext_noop("lot complete"),
+        gettext_noop("observations came after the final verdict"),
+        gettext_noop("observations sealed"),
+        gettext_noop("passkey registered"),
+        gettext_noop("passkey removed"),
+        gettext_noop("passkey used"),
+        gettext_noop("password changed"),
+        gettext_noop("planned for the demo"),
+        gettext_noop("predicted by the approved model"),
+        gettext_noop("recovery code used"),
+        gettext_noop("recovery codes renewed"),
+        gettext_noop("reported by the equipment"),
+        gettext_noop("session ended"),
+        gettext_noop("settings at the start of the program"),
+        gettext_noop("signed in"),
+        gettext_noop("verification of the log"),
+    }
+)
+"""Reasons that Baro itself gives; a person's own words are never translated."""
+
+PARTS: dict[str, str | Promise] = {}
+"""Codes that stand in a reason of the form "what: how", such as the outcome of a sign-in; each room adds its own."""
+
+
+def add_parts(codes: Mapping[str, str | Promise]) -> None:
+    """Make the words of a room's codes known, when the room is loaded."""
+    PARTS.update(codes)
+
+
+def reason_words(reason: str) -> str:
+    """A reason in the language of the page if Baro gave it, and as it was written if a person did."""
+    if reason in REASONS:
+        return gettext(reason)
+    parts = reason.split(": ")
+    if len(parts) == 2 and all(part in PARTS or part in REASONS for part in parts):
+        return ": ".join(str(PARTS[part]) if part in PARTS else gettext(part) for part in parts)
+    return one_line(reason)
 
 
 def table_word(table: str) -> str:
