@@ -14,7 +14,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from baro import __version__
+from baro import __version__, logs
 from baro.commands import archive, log, people
 from baro.config import config
 from baro.starting import find_database, setup_django, stop_event
@@ -109,6 +109,10 @@ def web() -> None:
         host=config().host,
         port=config().port,
         log_level="warning",
+        log_config=None,  # its records go the way of all others
+        server_header=False,
+        # only a proxy that is there is believed about where a request came from
+        proxy_headers=config().https,
         timeout_graceful_shutdown=3,
     )
 
@@ -209,7 +213,7 @@ def _record_settings(program: str) -> None:
 
 def _prepare() -> None:
     """What every long-running program does first."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure()
     if os.environ.get("BARO_FOLLOW_PARENT"):
         threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
 

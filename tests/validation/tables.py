@@ -120,7 +120,64 @@ def _open(clause: Mapping[str, Any]) -> str:
     return f"**open:** {cell(clause['open'])}" if "open" in clause else "–"
 
 
-PAGES = {"clauses.md": clauses_page}
+# --- the requirements of ASVS
+
+
+STATES = {"met": "met", "na": "not applicable", "open": "open"}
+CHAPTERS = (
+    *("Encoding and sanitising", "Validation and business logic", "Web front end", "API and web service"),
+    *("Files", "Authentication", "Sessions", "Authorisation", "Self-contained tokens", "OAuth and OIDC"),
+    *("Cryptography", "Secure communication", "Configuration", "Data protection", "Architecture and coding"),
+    *("Logging and errors", "WebRTC"),
+)
+
+
+def asvs_page(held: Held) -> str:
+    """`asvs.md`."""
+    told = data("asvs.toml")["requirement"]
+    count = Counter(line["state"] for line in told)
+    out = [
+        MADE.format(data="asvs.toml"),
+        "# ASVS, line by line",
+        "Every requirement of levels 1 and 2 of the OWASP Application Security Verification Standard 5.0, by number."
+        " Subject and answer are our own words; what is asked stands in the"
+        " [standard](https://owasp.org/www-project-application-security-verification-standard/) (OWASP, CC BY-SA 4.0).",
+        f"{len(told)} requirements: {count['met']} met, {count['na']} not applicable, {count['open']} open."
+        " *Met* names its tests, or the page where documentation is what is asked for. Nobody but us has"
+        " looked at these answers.",
+        "## Open",
+        "\n".join(
+            f"- **{line['id']}** {cell(line['about'])}: {cell(line['says'])}"
+            for line in told
+            if line["state"] == "open"
+        ),
+    ]
+    for number, chapter in enumerate(CHAPTERS, 1):
+        of_chapter = [line for line in told if line["id"].startswith(f"{number}.")]
+        out += [f"## {number} {chapter}", "\n".join(_asvs_rows(of_chapter, held))]
+    return "\n\n".join(out) + "\n"
+
+
+def _asvs_rows(lines: list[Mapping[str, Any]], held: Held) -> Iterator[str]:
+    yield "| Number | Subject | State | Answer | Held by |"
+    yield "|---|---|---|---|---|"
+    for line in lines:
+        page = f"[{line['page']}]({_from_here(line['page'])})" if "page" in line else ""
+        by = names_of(tests_of(line, held)) if line["state"] == "met" else ""
+        cells = [line["id"], cell(line["about"]), STATES[line["state"]], cell(line["says"]), by or page or "–"]
+        yield f"| {' | '.join(cells)} |"
+
+
+def tests_of(line: Mapping[str, Any], held: Held) -> list[str]:
+    """The tests that hold a requirement: those that name it, and those it names."""
+    return list(dict.fromkeys([*held.get(f"ASVS {line['id']}", []), *line.get("tests", [])]))
+
+
+def _from_here(page: str) -> str:
+    return page.removeprefix("validation/") if page.startswith("validation/") else f"../{page}"
+
+
+PAGES = {"clauses.md": clauses_page, "asvs.md": asvs_page}
 
 
 def main() -> None:

@@ -177,7 +177,7 @@ def test_a_role_that_needs_a_second_factor_gets_nothing_else_first(
     assert signed_in("operator1", plant).get("/lots").status_code == 200
 
 
-@pytest.mark.clause("ASVS 6.4.4", "ASVS 6.5.6")
+@pytest.mark.clause("ASVS 6.4.4", "ASVS 6.5.6", "Part 11 11.300(c)")
 def test_an_administrator_takes_lost_factors_away_and_nobody_else(plant: Plant) -> None:
     user, _, _ = enrolled(plant, "quality1")
     with pytest.raises(NotPermitted):
@@ -339,7 +339,7 @@ def test_one_session_more_than_allowed_ends_the_one_idle_longest(plant: Plant, s
     assert 'data-testid="ended"' in clients[0].get("/sign-in").content.decode()
 
 
-@pytest.mark.clause("ASVS 7.3.1", "Part 11 11.10(d)", "별표 9 12")
+@pytest.mark.clause("ASVS 7.3.1", "Part 11 11.10(d)", "별표 9 4.8")
 def test_polling_keeps_no_session_awake_and_idleness_ends_it(plant: Plant, signed_in: Signed) -> None:
     client = signed_in("quality1", plant)
     before = timezone.now() - timedelta(minutes=29)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.request import RawPostDataException
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
 
 import baro
 from baro.apps.ledger.api import router as ledger
@@ -15,7 +19,32 @@ from baro.apps.people.api import router as people
 from baro.apps.release.api import router as release
 from baro.web.errors import BadRequest, PageNotFound, answer
 
-api = NinjaAPI(
+REFUSALS = {
+    400: "The request could not be understood.",
+    401: "Nobody has signed in, or the token is not valid.",
+    403: "This is not open to the person, or not to the token.",
+    404: "There is no such record in the company.",
+    409: "The record stands in the way.",
+    422: "A field of the request does not fit this document.",
+    429: "Too much at a time.",
+}
+"""Answers that any operation may give: they are told of each in the document."""
+
+
+class Api(NinjaAPI):
+    """Adds to the document what every operation may answer."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        schema = super().get_openapi_schema(**options)
+        problem = {"application/json": {"schema": {"type": "object", "required": ["code"]}}}
+        for item in schema["paths"].values():
+            for operation in item.values():
+                for status, words in REFUSALS.items():
+                    operation["responses"].setdefault(status, {"description": words, "content": problem})
+        return schema
+
+
+api = Api(
     title="Baro",
     version=baro.__version__,
     description="Records of one company; every request is made by a person, or by a token of a person.",
@@ -41,8 +70,9 @@ def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 
 
 @api.exception_handler(HttpError)
-def not_understood(request: HttpRequest, error: HttpError) -> HttpResponse:
-    """What the framework refuses by itself, such as a body that is no JSON."""
+@api.exception_handler(RawPostDataException)
+def not_understood(request: HttpRequest, error: Exception) -> HttpResponse:
+    """What the framework refuses by itself: a body that is no JSON, or a form where JSON is meant."""
     return answer(request, BadRequest())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -9,6 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.errors import BaroError
 from baro.apps.people.middleware import API
+
+log = logging.getLogger("baro.security")
+
+REFUSALS = frozenset({401, 403, 429})
+"""Answers that say that somebody tried what is not open to them; each leaves a line in the log."""
 
 
 class PageNotFound(BaroError):
@@ -73,6 +80,10 @@ def body(error: BaroError) -> dict[str, str]:
 
 def answer(request: HttpRequest, error: BaroError) -> HttpResponse:
     """The response for `error`, in the form the request can show."""
+    if error.status in REFUSALS:
+        who = getattr(getattr(request, "user", None), "username", "") or "nobody"
+        where = request.META.get("REMOTE_ADDR", "")
+        log.warning("%s %s refused to %s from %s: %s", request.method, request.path, who, where, error.code)
     if is_api(request) or "application/json" in request.headers.get("Accept", ""):
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
         return JsonResponse(body(error), status=error.status, headers=headers)

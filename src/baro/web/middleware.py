@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.http.request import RawPostDataException
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 
@@ -31,6 +32,22 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
+class HeadersMiddleware:
+    """What every response tells the browser, also one that never came as far as a page. Stands outermost."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if not response.has_header("Cache-Control"):
+            # records must not stay in the browser of a shared tablet
+            add_never_cache_headers(response)
+        return response
+
+
 class WebMiddleware:
     """Sign-in first, everywhere, unless a view says `login_not_required`."""
 
@@ -38,17 +55,11 @@ class WebMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self._answer(request)
-        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-        response.headers.setdefault("Referrer-Policy", "same-origin")
-        if not response.has_header("Cache-Control"):
-            # records must not stay in the browser of a shared tablet
-            add_never_cache_headers(response)
-        return response
-
-    def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.refused is not None:
             return answer(request, request.refused)
+        if request.method == "TRACE":
+            # it would send a request back as it came, with its cookies
+            return answer(request, MethodNotAllowed())
         if _holds_nul(request):
             return answer(request, BadRequest())
         response = self.get_response(request)
@@ -70,6 +81,9 @@ class WebMiddleware:
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, RawPostDataException):
+            # a form where JSON is meant
+            return answer(request, BadRequest())
         return answer(request, exception) if isinstance(exception, BaroError) else None
 
 

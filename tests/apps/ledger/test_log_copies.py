@@ -103,7 +103,7 @@ def client(plant: Plant) -> Client:
     return client
 
 
-@pytest.mark.clause("Part 11 11.10(b)", "Annex 11 8")
+@pytest.mark.clause("Part 11 11.10(b)", "Annex 11 8.1")
 def test_a_proof_over_rest_holds_without_this_server(plant: Plant, client: Client) -> None:
     for entry in add(plant, 3):
         answer = client.get(f"/api/v1/log/entries/{entry}/proof")

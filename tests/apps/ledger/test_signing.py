@@ -42,7 +42,13 @@ def strategy_read(plant: Plant, **changed: object) -> Read:
 # --- what a session asks for
 
 
-@pytest.mark.clause("Part 11 11.200(a)(1)", "Annex 11 14", "별표 9 4.10")
+@pytest.mark.clause(
+    "Part 11 11.200(a)(1)",
+    "Annex 11 14",
+    "별표 9 4.10",
+    "Part 11 11.200(a)(1)(i)",
+    "Part 11 11.200(a)(1)(ii)",
+)
 def test_both_components_first_one_afterwards_and_both_again_after_a_break(plant: Plant) -> None:
     user, kept, now = plant.user("quality1"), session(), timezone.now()
     with reading(plant.company):

@@ -137,7 +137,10 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     if request.web_session is not None:
         sessions.end_session(request.user, request.web_session, WebSession.End.SIGNED_OUT)
     forget(request)
-    return redirect("people:sign-in")
+    # of a shared tablet: what the browser kept of pages goes with the person
+    response = redirect("people:sign-in")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
 
 
 @login_not_required
