@@ -19,6 +19,7 @@ from baro.apps.pat.services import approve_model, register_model
 from baro.apps.people.models import Company, Site, User
 from baro.apps.people.roles import Role
 from baro.apps.people.services import create_company, create_user
+from baro.apps.plant.inventory.known import prefill
 from baro.apps.plant.models import Equipment, Instrument, Tag
 from baro.apps.quality.models import CriterionKind, Product
 from baro.apps.quality.services import CriterionDraft, approve_strategy, draft_strategy
@@ -144,6 +145,7 @@ def seed(model: ModelArtefact | None = None, code: str = "", prefix: str = "") -
     if in_force is None or in_force.model_digest != wanted.digest:
         _approve(company, quality_head, product, wanted)
     _plan(company, product)
+    prefill(company.id)
     return company
 
 

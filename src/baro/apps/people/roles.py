@@ -32,6 +32,8 @@ class Permission(models.TextChoices):
     APPROVE_RIGHTS = "approve_rights", _("approve a change of rights")
     REVIEW_AUDIT = "review_audit", _("review the audit trail")
     REVIEW_ACCESS = "review_access", _("review who has access")
+    MANAGE_SYSTEMS = "manage_systems", _("keep the inventory of systems")
+    EVALUATE_SYSTEMS = "evaluate_systems", _("evaluate a system")
 
 
 MAY: dict[Role, frozenset[Permission]] = {
@@ -49,13 +51,20 @@ MAY: dict[Role, frozenset[Permission]] = {
             Permission.REVIEW_AUDIT,
             Permission.APPROVE_RIGHTS,
             Permission.REVIEW_ACCESS,
+            Permission.EVALUATE_SYSTEMS,
         }
     ),
     Role.SCIENTIST: frozenset({Permission.VIEW}),
     # no interest in the data: an administrator manages people and machines, not records, and each change of
     # rights only together with another
     Role.ADMINISTRATOR: frozenset(
-        {Permission.VIEW, Permission.MANAGE_PEOPLE, Permission.APPROVE_RIGHTS, Permission.REVIEW_ACCESS}
+        {
+            Permission.VIEW,
+            Permission.MANAGE_PEOPLE,
+            Permission.APPROVE_RIGHTS,
+            Permission.REVIEW_ACCESS,
+            Permission.MANAGE_SYSTEMS,
+        }
     ),
 }
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from baro.apps.ledger.models import Record
 from baro.apps.ledger.naming import Named
 from baro.apps.plant.clock.models import ClockEvent, ClockReading
+from baro.apps.plant.inventory.models import ComputerisedSystem, SystemEvaluation, SystemInterface
 
 
 class Equipment(Named, Record):
@@ -66,4 +67,13 @@ class Tag(Named, Record):
         return self.name
 
 
-__all__ = ["ClockEvent", "ClockReading", "Equipment", "Instrument", "Tag"]
+__all__ = [
+    "ClockEvent",
+    "ClockReading",
+    "ComputerisedSystem",
+    "Equipment",
+    "Instrument",
+    "SystemEvaluation",
+    "SystemInterface",
+    "Tag",
+]
