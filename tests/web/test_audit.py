@@ -7,10 +7,17 @@ import io
 import json
 import re
 
+import pikepdf
+import pypdf
 import pytest
+from django.test import Client
+from django.utils import timezone
 
+from baro.apps.ledger import exports
 from baro.apps.ledger.models import AuditEntry, TrailExport
+from baro.apps.ledger.sealing import SealFinding, look
 from baro.apps.ledger.services import Program, change, reading
+from baro.apps.ledger.words import TABLES
 from baro.apps.plant.models import Tag
 from tests.plant import LOTS, Plant
 from tests.web.conftest import SignIn
@@ -93,3 +100,98 @@ def test_what_leaves_as_a_file_is_whole_harmless_and_on_record(plant: Plant, sig
         assert AuditEntry.objects.filter(table_name="ledger_trailexport").count() == 2
     (entry,) = [e for e in told["entries"] if e["reason"].startswith("=HYPERLINK")]
     assert entry["reason"] == hostile.strip()
+
+
+def printed(client: Client, query: str) -> tuple[bytes, list[str]]:
+    """The PDF of a filter, and the text of each page on one line."""
+    answer = client.post(f"/audit/export/pdf?{query}")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
+    return answer.content, [flat(page.extract_text()) for page in pypdf.PdfReader(io.BytesIO(answer.content)).pages]
+
+
+def flat(text: str) -> str:
+    return re.sub(r"\s+", "", text.replace("\u200b", ""))
+
+
+@pytest.mark.clause("Part 11 11.10(b)", "Annex 11 8.1", "별표 9 4.4", "별표 9 4.5")
+def test_the_trail_on_paper_says_everything_and_is_sealed(plant: Plant, signed_in: SignIn) -> None:
+    with change(plant.user("science1"), "unit corrected"):
+        Tag.objects.filter(name="FillDepth").update(unit="um")
+    client = signed_in("analyst1", plant)
+    pdf, pages = printed(client, "table=plant_tag&action=update")
+    with reading(plant.company):
+        (entry,) = AuditEntry.objects.filter(table_name="plant_tag", action="update")
+        made = TrailExport.objects.select_related("company").get()
+        assert (made.form, made.count, made.asked) == ("pdf", 1, {"table": "plant_tag", "action": "update"})
+        user = plant.user("analyst1")
+        for said in (
+            f"{entry.id} †",
+            f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S} KST",
+            f"{entry.actor} 사람",
+            entry.record_id,
+            "mm → um",
+            "unit corrected",
+            f"조건 범위: 전체; 기록 종류: {TABLES['plant_tag']}; 행위: 변경",
+            f"인쇄자 {user.display_name}",
+            f"{timezone.localtime(made.recorded_at):%Y-%m-%d %H:%M:%S} KST (UTC+09:00)",
+            made.company.name_ko,
+            f"첫 기록 번호 {entry.id} 마지막 기록 번호 {entry.id}",
+            str(made.id),
+        ):
+            assert flat(str(said)) in pages[0], said
+    assert look(pdf) is SealFinding.VALID
+    assert look(pdf.replace(b"/Type", b"/Tipe", 1)) is SealFinding.CHANGED
+    with pikepdf.open(io.BytesIO(pdf)) as file:
+        metadata = file.open_metadata()
+        assert [metadata[f"pdf{name}"] for name in ("aid:part", "aid:conformance", "uaid:part")] == ["2", "A", "1"]
+    for query, said in (("who=nobody", "조건에맞는기록이없습니다"), ("scope=new", "범위:최근검토이후")):
+        assert any(said in page for page in printed(client, query)[1]), said
+
+
+@pytest.mark.clause("별표 9 4.4")
+def test_every_sheet_is_numbered_and_explains_its_mark(plant: Plant, signed_in: SignIn) -> None:
+    with change(Program("tester", plant.company), "many"):
+        for decimals in range(60):
+            Tag.objects.filter(name="FillDepth").update(decimals=decimals)
+    client = signed_in("analyst1", plant)
+    client.post("/language", {"language": "en"})
+    _pdf, pages = printed(client, "table=plant_tag")
+    assert len(pages) > 2
+    text = "".join(pages)
+    for number, page in enumerate(pages, 1):
+        assert f"Page{number}of{len(pages)}" in page
+        assert "†changedsincethefirstentry" in page
+    with reading(plant.company):
+        kept = AuditEntry.objects.filter(table_name="plant_tag")
+        marked = re.findall(r"(\d+)†", text)
+        assert sorted(map(int, marked)) == sorted(kept.exclude(action="insert").values_list("id", flat=True))
+        assert f"Numberofentries{kept.count()}firstentry" in text
+    assert "testersoftware" in text
+
+
+@pytest.mark.clause("ASVS 1.2.10", "ASVS 16.4.1")
+def test_hostile_words_are_only_words_on_paper(plant: Plant, signed_in: SignIn) -> None:
+    hostile = (
+        '#panic("x") $x$ *b* ]] #image("/etc/passwd") \\u{202e} %(page)s \x07\u202e\u05d0\u05d1 \U0001f600 \ud55c\u200b'
+    )
+    with change(Program("#panic()", plant.company), hostile):
+        Tag.objects.filter(name="FillDepth").update(unit="#[a]\r\n\u2067")
+    _pdf, pages = printed(signed_in("analyst1", plant), "table=plant_tag&action=update&who=%23panic()%E2%80%AE")
+    assert "행위:변경;행위자:#panic()\\u202e" in pages[0]
+    pdf, pages = printed(signed_in("analyst1", plant), "table=plant_tag&action=update")
+    text = "".join(pages)
+    said = r'#panic("x")$x$*b*]]#image("/etc/passwd")\u{202e}%(page)s\x07\u202e[U+05D0][U+05D1][U+1F600]한\u200b'
+    assert said in text
+    assert r"#[a]\r\n\u2067" in text
+    assert "유니코드번호" in text, "what a number in brackets means"
+    assert "#panic()소프트웨어" in text
+    assert look(pdf) is SealFinding.VALID
+
+
+def test_more_than_paper_holds_is_refused(plant: Plant, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "MOST_PRINTED", 5)
+    answer = signed_in("analyst1", plant).post("/audit/export/pdf?scope=all")
+    assert answer.status_code == 413
+    assert "LED-0015" in answer.content.decode()
+    with reading(plant.company):
+        assert not TrailExport.objects.exists()

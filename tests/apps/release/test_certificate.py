@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from baro.apps.ledger.printing import glyphs
 from baro.apps.release.certificate import (
     CertificateContent,
     CriteriaNotMet,
@@ -22,7 +23,6 @@ from baro.apps.release.certificate import (
     NotReleased,
     SignatureLine,
     Words,
-    _glyphs,
     criterion_row,
     number,
     render,
@@ -295,7 +295,7 @@ def test_no_text_breaks_the_certificate(value, repeats):
 
 
 def test_every_character_held_to_be_printable_is_printable():
-    content = replace(CONTENT, signature=replace(CONTENT.signature, reason="".join(sorted(_glyphs()))))
+    content = replace(CONTENT, signature=replace(CONTENT.signature, reason="".join(sorted(glyphs()))))
     assert "[U+" not in "".join(pages(render(content, "ko")))
 
 

@@ -1,4 +1,4 @@
-"""The audit trail as a file: CSV and JSON as streams. Each export is itself a record."""
+"""The audit trail as a file: CSV and JSON as streams, PDF sealed. Each export is itself a record."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from baro.apps.ledger.models import AuditEntry, TrailExport
 from baro.apps.ledger.naming import one_line
 from baro.apps.ledger.services import Actor, change
 
-FORMS = ("csv", "json")
+FORMS = tuple(TrailExport.Form.values)
 MOST = 100_000
 """Most entries of one file; a longer trail is taken by periods."""
+MOST_PRINTED = 2_000
+"""Most entries of one PDF: up to a thousand pages, which take some seconds and the better part of a gigabyte to set."""
 
 COLUMNS = (
     "id",
@@ -44,12 +46,14 @@ FORMULA = ("=", "+", "-", "@")
 
 
 def export(actor: Actor, form: str, asked: audit.Asked) -> tuple[TrailExport, list[AuditEntry]]:
-    """Put an export on record and return what it holds, newest first. Raises TooMuch beyond `MOST` entries."""
+    """Put an export on record and return what it holds, newest first. Raises TooMuch beyond `MOST` entries,
+    `MOST_PRINTED` of a PDF."""
+    most = MOST_PRINTED if form == TrailExport.Form.PDF else MOST
     found = audit.entries(asked)
     last = found.aggregate(last=Max("id"))["last"] or 0
-    entries = list(found.filter(id__lte=last)[: MOST + 1])
-    if len(entries) > MOST:
-        raise errors.TooMuch(most=f"{MOST:,}")
+    entries = list(found.filter(id__lte=last)[: most + 1])
+    if len(entries) > most:
+        raise errors.TooMuch(most=f"{most:,}")
     with change(actor, "audit trail exported"):
         made = TrailExport.objects.create(
             company_id=actor.company_id,

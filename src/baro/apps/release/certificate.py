@@ -10,14 +10,10 @@ from __future__ import annotations
 
 import io
 import json
-import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -25,14 +21,12 @@ from zoneinfo import ZoneInfo
 import segno
 import typst
 from django.utils.translation import gettext_lazy as _
-from fontTools.ttLib import TTFont
 
 from baro.apps.ledger.errors import BaroError
+from baro.apps.ledger.printing import STANDARDS, fonts, printable
 
 Language = Literal["ko", "en"]
 
-# Level A of part 2 (tagged, Unicode text) and PDF/UA-1; stricter than part 3, which allows any attachment.
-STANDARDS: list[typst.PDFStandard] = ["a-2a", "ua-1"]
 TEMPLATE = Path(__file__).parent / "typst" / "certificate.typ"
 
 
@@ -173,13 +167,13 @@ def render(content: CertificateContent, language: Language) -> bytes:
     if unmet or not content.criteria:
         raise CriteriaNotMet(lot=content.lot_no, criteria=", ".join(name.en for name in unmet))
     page = _page(content, language)
-    page = _printable(page) | {"code": page["code"]}
+    page = printable(page) | {"code": page["code"]}
     if "[U+" in json.dumps(page):
         page["notes"].append(_say(UNPRINTABLE, language))
     return typst.compile(
         TEMPLATE,
         root=TEMPLATE.parent,
-        font_paths=_fonts(),
+        font_paths=fonts(),
         sys_inputs={"page": json.dumps(page)},
         pdf_standards=STANDARDS,
         timestamp=int(content.signature.signed_at.timestamp()),
@@ -336,55 +330,3 @@ def _page(content: CertificateContent, language: Language) -> dict[str, Any]:
         "code_label": say(CODE),
         "code_note": say(CODE_NOTE),
     }
-
-
-def _font_dir() -> Path:
-    # Found without importing the package, whose import loads matplotlib and changes its settings.
-    spec = find_spec("koreanize_matplotlib")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("koreanize_matplotlib, which brings the Korean font, is not installed")
-    return Path(spec.origin).parent / "fonts"
-
-
-@cache
-def _fonts() -> typst.Fonts:
-    """The fonts of the wheel and no others, so that the bytes do not depend on the machine."""
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(_font_dir())])
-
-
-@cache
-def _glyphs() -> frozenset[str]:
-    """The characters that both weights can show; PDF/A forbids any other."""
-    covered = []
-    for name in ("NanumGothic.ttf", "NanumGothicBold.ttf"):
-        with TTFont(_font_dir() / name, lazy=True) as font:
-            covered.append(font.getBestCmap().keys())
-    return frozenset(
-        char
-        for char in map(chr, covered[0] & covered[1])
-        if unicodedata.category(char) not in {"Cc", "Cf", "Cn", "Co", "Cs"}
-    )
-
-
-@cache
-def _stand_ins() -> dict[int, str]:
-    """Signs that the font has under another number only: of equal meaning, or canonically equivalent."""
-    stand_ins = {0x00B5: "μ", 0x2212: "-", 0x2010: "-", 0x2011: "-"}
-    for char in sorted(_glyphs()):
-        composed = unicodedata.normalize("NFC", char)
-        if len(composed) == 1 and composed not in _glyphs():
-            stand_ins[ord(composed)] = char
-    return stand_ins
-
-
-def _printable(value: Any) -> Any:
-    """`value` with every text in it on one line and every character that has no glyph named as [U+…]."""
-    if isinstance(value, str):
-        one_line = re.sub(r"[^\S\u00a0]+", " ", value).strip(" ")
-        signs = unicodedata.normalize("NFC", one_line).translate(_stand_ins())
-        return "".join(char if char in _glyphs() else f"[U+{ord(char):04X}]" for char in signs)
-    if isinstance(value, dict):
-        return {key: _printable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_printable(item) for item in value]
-    return value

@@ -15,9 +15,10 @@ from django.utils.translation import gettext as _
 
 from baro.apps.ledger.archive.package import Contents
 from baro.apps.ledger.models import AuditEntry, Signature
+from baro.apps.ledger.printing import STANDARDS, fonts, printable
 from baro.apps.ledger.queries import in_words, trail
 from baro.apps.manufacturing.models import Lot
-from baro.apps.release.certificate import STANDARDS, _fonts, _printable, criterion_row
+from baro.apps.release.certificate import criterion_row
 from baro.apps.release.models import Verdict
 
 TEMPLATE = Path(__file__).parent / "typst" / "record.typ"
@@ -36,8 +37,8 @@ def render_record(found: Contents) -> bytes:
     content: bytes = typst.compile(
         TEMPLATE,
         root=TEMPLATE.parent,
-        font_paths=_fonts(),
-        sys_inputs={"page": json.dumps(_printable(page))},
+        font_paths=fonts(),
+        sys_inputs={"page": json.dumps(printable(page))},
         pdf_standards=STANDARDS,
         timestamp=int(ended.timestamp()) if ended else 0,
     )

@@ -39,7 +39,7 @@ class AuditReview(Entry):
 
 
 class TrailExport(Entry):
-    """A part of the trail that left the system: who, in which form, by which filter, how much, and its SHA-256."""
+    """A part of the trail that left the system: who, in which form, by which filter, and how much."""
 
     class Form(models.TextChoices):
         CSV = "csv", "CSV"
