@@ -292,7 +292,7 @@ class Zip(Source):
         except (zipfile.BadZipFile, ValueError, OSError, EOFError, struct.error, NotImplementedError) as error:
             raise Wrong(f"the package cannot be read as a zip: {error}") from error
         for info in infos:
-            need_plain(info.filename)
+            named("the zip's directory", need_plain, info.filename)
             need(info.compress_type == zipfile.ZIP_STORED, f"{info.filename} is compressed")
             need(info.compress_size == info.file_size, f"{info.filename} is not as large as it says")
             need(not info.flag_bits & ~0x800, f"{info.filename} is encrypted or of another kind")
