@@ -307,7 +307,22 @@ def _rehashed(raw: psycopg.Connection, victim: Victim, stranger: Plant) -> None:
         assert all(value is None or isinstance(value, int | float | bytes) for value in row), row
 
 
+def _find_passkey(raw: psycopg.Connection, victim: Victim, stranger: Plant) -> None:
+    cursor = raw.execute("SELECT * FROM people_find_passkey(%s)", ["no-such-key"])
+    assert {column.name for column in cursor.description or ()} <= {"id", "user_id", "company_id"}
+    for pattern in ("%", ""):
+        assert raw.execute("SELECT * FROM people_find_passkey(%s)", [pattern]).fetchall() == []
+
+
+def _failures_from(raw: psycopg.Connection, victim: Victim, stranger: Plant) -> None:
+    # one number of an address over all companies: whoever tries everywhere is slowed everywhere
+    row = raw.execute("SELECT people_failures_from('203.0.113.9', now() - interval '1 hour')").fetchone()
+    assert row == (0,)
+
+
 EXPECTED: dict[str, Probe] = {
+    "people_failures_from": _failures_from,
+    "people_find_passkey": _find_passkey,
     "ledger_rehashed": _rehashed,
     "ledger_pending": _size_of_the_log("ledger_pending()"),
     "ledger_sequence": _size_of_the_log("ledger_sequence(10)"),
