@@ -19,81 +19,112 @@ END $$;
 -- A secret's change is a fact of the trail, its value is not: the SHA-256 stands for it, so that one that was put in behind
 -- the triggers is found. A column that holds one has one of these two names; what is kept there is long and random, or a
 -- salted hash of what is not.
-CREATE OR REPLACE FUNCTION baro_redacted(record jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE
-AS $$ SELECT CASE WHEN record ?| ARRAY['password', 'secret'] THEN record || (
+CREATE OR REPLACE FUNCTION baro_secrets(record jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE
+AS $$ SELECT record || (
   SELECT jsonb_object_agg(name, '[secret] ' || encode(sha256(convert_to(record ->> name, 'UTF8')), 'hex'))
-  FROM unnest(ARRAY['password', 'secret']) name WHERE record ? name)
-  ELSE record END $$;
+  FROM unnest(ARRAY['password', 'secret']) name WHERE record ? name) $$;
+
+-- A function of its own, without a query inside, so that the planner puts it in place and a row costs no call.
+CREATE OR REPLACE FUNCTION baro_redacted(record jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE
+AS $$ SELECT CASE WHEN record ?| ARRAY['password', 'secret'] THEN baro_secrets(record) ELSE record END $$;
 
 -- One entry a changed row, for every write path. The entries are written with the rights of the
 -- owner: the application itself has no right to write into the trail.
--- The statements are dynamic because a static one keeps the plan of its first, often tiny, call,
--- which is ruinous for the join of old and new rows of a large update.
 CREATE OR REPLACE FUNCTION baro_audit() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp
 -- the text of a value is the same whatever the session of the writer says, so that it can be compared later
 SET timezone = 'UTC' SET bytea_output = 'hex' SET extra_float_digits = 1
 AS $$
+#variable_conflict use_column
 DECLARE
-  company_column text := TG_ARGV[0];
-  actor_id uuid := nullif(current_setting('baro.actor_id', true), '')::uuid;
-  actor text := coalesce(current_setting('baro.actor', true), '');
-  reason text := coalesce(current_setting('baro.reason', true), '');
-  kind text := coalesce(current_setting('baro.kind', true), '');
-  company text;
-  secret boolean;
+  company_of CONSTANT text := TG_ARGV[0];
+  few CONSTANT int := 8;
+  by_id uuid := nullif(current_setting('baro.actor_id', true), '')::uuid;
+  by_name text := coalesce(current_setting('baro.actor', true), '');
+  because text := coalesce(current_setting('baro.reason', true), '');
+  by_kind text := coalesce(current_setting('baro.kind', true), '');
+  request_of text := coalesce(current_setting('baro.request', true), '');
+  version_of text := coalesce(current_setting('baro.version', true), '');
+  zone_of text := coalesce(current_setting('baro.zone', true), '');
+  transaction_of bigint := pg_current_xact_id()::text::bigint;
+  program_of text := current_setting('application_name');
+  columns text[];
+  differs text[];
+  in_some boolean[];
+  in_all boolean[];
+  old_fields text;
+  new_fields text;
   same text;
-  columns bigint;
-  source text;
 BEGIN
   -- a table of somebody's own that is named like one of ours would put made-up entries into the trail
   IF TG_TABLE_SCHEMA <> 'public' THEN
     RAISE EXCEPTION '%.% is no table of the trail', TG_TABLE_SCHEMA, TG_TABLE_NAME USING ERRCODE = 'BA004';
   END IF;
-  IF reason = '' OR actor = '' THEN
+  IF because = '' OR by_name = '' THEN
     -- a person at the database's own prompt is let through, and written down as what he is
     IF current_setting('role') <> 'none' THEN
       RAISE EXCEPTION 'a change of % needs an actor and a reason', TG_TABLE_NAME USING ERRCODE = 'BA001';
     END IF;
-    actor := 'database login ' || session_user;
-    kind := 'database';
+    by_name := 'database login ' || session_user;
+    by_kind := 'database';
   END IF;
-  -- what depends on the table only is found out once a statement, not once a row
-  company := CASE WHEN company_column = '' THEN 'NULL::uuid' ELSE format('r.%I::uuid', company_column) END;
-  secret := EXISTS (SELECT FROM pg_attribute WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped
-    AND attname IN ('password', 'secret'));
+  -- These three statements are fixed, so that they keep their plans: most changes are of one row. The one that joins old
+  -- and new rows is for few: its plan, kept from a tiny call, would be ruinous for a large one.
   IF TG_OP = 'INSERT' THEN
-    source := 'SELECT r.id::text AS id, NULL::jsonb AS old, to_jsonb(r) AS new, ' || company || ' AS company'
-              ' FROM new_rows r';
+    INSERT INTO ledger_auditentry (company_id, at, actor_id, actor, reason, action, table_name, record_id, old, new,
+      transaction_id, kind, request, version, zone, program, login)
+    SELECT (s.new ->> company_of)::uuid, clock_timestamp(), by_id, by_name, because, 'insert', TG_TABLE_NAME, s.id, NULL,
+      baro_redacted(s.new), transaction_of, by_kind, request_of, version_of, zone_of, program_of, session_user
+    FROM (SELECT r.id::text AS id, to_jsonb(r) AS new FROM new_rows r OFFSET 0) s;
   ELSIF TG_OP = 'DELETE' THEN
-    source := 'SELECT r.id::text AS id, to_jsonb(r) AS old, NULL::jsonb AS new, ' || company || ' AS company'
-              ' FROM old_rows r';
+    INSERT INTO ledger_auditentry (company_id, at, actor_id, actor, reason, action, table_name, record_id, old, new,
+      transaction_id, kind, request, version, zone, program, login)
+    SELECT (s.old ->> company_of)::uuid, clock_timestamp(), by_id, by_name, because, 'delete', TG_TABLE_NAME, s.id,
+      baro_redacted(s.old), NULL, transaction_of, by_kind, request_of, version_of, zone_of, program_of, session_user
+    FROM (SELECT r.id::text AS id, to_jsonb(r) AS old FROM old_rows r OFFSET 0) s;
+  ELSIF (SELECT count(*) FROM (SELECT FROM new_rows LIMIT few + 1) f) <= few THEN
+    INSERT INTO ledger_auditentry (company_id, at, actor_id, actor, reason, action, table_name, record_id, old, new,
+      transaction_id, kind, request, version, zone, program, login)
+    SELECT (s.new ->> company_of)::uuid, clock_timestamp(), by_id, by_name, because, 'update', TG_TABLE_NAME, s.id,
+      baro_redacted(d.old), baro_redacted(d.new),
+      transaction_of, by_kind, request_of, version_of, zone_of, program_of, session_user
+    FROM (SELECT r.id::text AS id, to_jsonb(o) AS old, to_jsonb(r) AS new
+          FROM old_rows o JOIN new_rows r ON r.id = o.id OFFSET 0) s
+    CROSS JOIN LATERAL (SELECT jsonb_object_agg(a.key, a.value) AS old, jsonb_object_agg(a.key, s.new -> a.key) AS new
+      FROM jsonb_each(s.old) a WHERE a.value IS DISTINCT FROM s.new -> a.key) d
+    WHERE d.old IS NOT NULL;
   ELSE
-    -- only the fields that differ; a password that differs shows that it did. Values are compared as they are where
-    -- equal values have one text, and by their JSON elsewhere (an interval of a month equals one of thirty days)
-    SELECT string_agg(format(CASE WHEN a.atttypid = ANY (ARRAY['uuid', 'text', 'varchar', 'bool', 'int2', 'int4',
-        'int8', 'date', 'timestamptz', 'bytea', 'jsonb']::regtype[])
-      THEN 'CASE WHEN o.%1$I IS NOT DISTINCT FROM r.%1$I THEN %2$L END'
-      ELSE 'CASE WHEN to_jsonb(o.%1$I) IS NOT DISTINCT FROM to_jsonb(r.%1$I) THEN %2$L END' END,
-      a.attname, a.attname), ', '), count(*)
-      INTO same, columns FROM pg_attribute a WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped;
-    source := 'SELECT d.id, d.old - d.same AS old, d.new - d.same AS new, d.company FROM ('
-              ' SELECT r.id::text AS id, to_jsonb(o) AS old, to_jsonb(r) AS new, ' || company || ' AS company,'
-              '  array_remove(ARRAY[' || same || ']::text[], NULL) AS same'
-              ' FROM old_rows o JOIN new_rows r ON r.id = o.id) d'
-              ' WHERE cardinality(d.same) < ' || columns;
+    -- Values are compared as they are where equal values have one JSON, and by their JSON elsewhere (an interval of a month
+    -- equals one of thirty days). Columns that no row changed are found first: that is nearly all of them.
+    SELECT array_agg(c.name), array_agg(format(CASE WHEN c.plain THEN 'o.%1$I IS DISTINCT FROM r.%1$I'
+        ELSE 'to_jsonb(o.%1$I) IS DISTINCT FROM to_jsonb(r.%1$I)' END, c.name))
+      INTO columns, differs
+      FROM (SELECT attname AS name, atttypid = ANY (ARRAY['uuid', 'text', 'varchar', 'bool', 'int2', 'int4', 'int8', 'date',
+              'timestamptz', 'bytea', 'jsonb', 'numeric', 'float4', 'float8']::regtype[]) AS plain
+            FROM pg_attribute WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped) c;
+    EXECUTE (SELECT format('SELECT ARRAY[%s], ARRAY[%s] FROM old_rows o JOIN new_rows r ON r.id = o.id',
+               string_agg(format('bool_or(%s)', d), ', '), string_agg(format('bool_and(%s)', d), ', '))
+             FROM unnest(differs) d) INTO in_some, in_all;
+    SELECT string_agg(format('%1$L, o.%1$I', name), ', '), string_agg(format('%1$L, r.%1$I', name), ', '),
+        coalesce(string_agg(format('CASE WHEN NOT (%s) THEN %L END', condition, name), ', ') FILTER (WHERE NOT always), '')
+      INTO old_fields, new_fields, same
+      FROM unnest(columns, differs, in_some, in_all) u (name, condition, once, always) WHERE once;
+    IF old_fields IS NOT NULL THEN
+      EXECUTE 'INSERT INTO ledger_auditentry (company_id, at, actor_id, actor, reason, action, table_name, record_id, old,'
+              ' new, transaction_id, kind, request, version, zone, program, login)'
+              ' SELECT s.company, clock_timestamp(), $1, $2, $3, ''update'', $4, s.id,'
+                || CASE WHEN same = '' THEN ' baro_redacted(s.old), baro_redacted(s.new)'
+                   ELSE ' baro_redacted(s.old - s.same), baro_redacted(s.new - s.same)' END ||
+              ', $5, $6, $7, $8, $9, $10, session_user'
+              ' FROM (SELECT r.id::text AS id, '
+                || CASE WHEN company_of = '' THEN 'NULL' ELSE format('r.%I', company_of) END ||
+              '::uuid AS company, jsonb_build_object(' || old_fields || ') AS old, jsonb_build_object(' || new_fields || ') AS new'
+                || CASE WHEN same = '' THEN '' ELSE ', array_remove(ARRAY[' || same || ']::text[], NULL) AS same' END ||
+              '  FROM old_rows o JOIN new_rows r ON r.id = o.id OFFSET 0) s'
+                || CASE WHEN same = '' THEN '' ELSE ' WHERE s.old <> s.new' END
+        USING by_id, by_name, because, TG_TABLE_NAME, transaction_of, by_kind, request_of, version_of, zone_of, program_of;
+    END IF;
   END IF;
-  EXECUTE 'INSERT INTO ledger_auditentry'
-          ' (company_id, at, actor_id, actor, reason, action, table_name, record_id, old, new,'
-          '  transaction_id, kind, request, version, zone, program, login)'
-          ' SELECT s.company, clock_timestamp(), $1, $2, $3, $4, $5, s.id, '
-          || CASE WHEN secret THEN 'baro_redacted(s.old), baro_redacted(s.new)' ELSE 's.old, s.new' END ||
-          ', $11, $6, $7, $8, $9, $10, session_user'
-          ' FROM (' || source || ') s'
-    USING actor_id, actor, reason, lower(TG_OP), TG_TABLE_NAME, kind,
-      coalesce(current_setting('baro.request', true), ''), coalesce(current_setting('baro.version', true), ''),
-      coalesce(current_setting('baro.zone', true), ''), current_setting('application_name'),
-      pg_current_xact_id()::text::bigint;
   RETURN NULL;
 END $$;
 

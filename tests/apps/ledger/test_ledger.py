@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import uuid
+from contextlib import suppress
 
 import psycopg
 import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, models, transaction
+from django.db.models import Case, F, Value, When
 
 from baro.apps.ledger.apps import guarded_tables, library_tables
 from baro.apps.ledger.errors import NotPermitted, ReasonMissing
@@ -173,6 +175,37 @@ def test_many_rows_give_many_entries_of_one_transaction(plant: Plant) -> None:
     entries = trail(plant, reason="all")
     assert len(entries) == 4
     assert len({entry.transaction_id for entry in entries}) == 1
+
+
+def test_a_change_of_many_rows_tells_the_same_as_changes_of_one(plant: Plant) -> None:
+    """The database writes the two by different queries: one row at a time, and twenty at once."""
+    with change(Program("tester", plant.company), "more tags"):
+        first = Tag.objects.first()
+        for number in range(20):
+            Tag.objects.create(
+                **{f.attname: getattr(first, f.attname) for f in Tag._meta.fields if f.attname not in ("id", "name")},
+                name=f"T{number:02}",
+            )
+    tags = Tag.objects.filter(name__startswith="T", name__regex=r"^T\d\d$")
+    # a field of some rows, one of fewer, one of no row; and rows of which nothing changes
+    new = {
+        "unit": Case(When(name__lt="T15", then=Value("mbar")), default=F("unit")),
+        "source": Case(When(name__lt="T05", then=Value("press-2")), default=F("source")),
+        "normal_low": F("normal_low"),
+    }
+    told = {}
+    for reason in ("at once", "one by one"):
+        with suppress(ZeroDivisionError), change(Program("tester", plant.company), reason):
+            if reason == "at once":
+                tags.update(**new)
+            else:
+                for tag in tags:
+                    tags.filter(id=tag.id).update(**new)
+            told[reason] = [(e.record_id, e.old, e.new) for e in AuditEntry.objects.filter(reason=reason)]
+            raise ZeroDivisionError
+    assert len(told["at once"]) == 15
+    assert {len(old) for _, old, _ in told["at once"]} == {1, 2}
+    assert sorted(told["at once"], key=str) == sorted(told["one by one"], key=str)
 
 
 def test_what_was_undone_is_not_in_the_trail(plant: Plant) -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 
+import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
@@ -54,10 +55,8 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["id"],
                 "indexes": [
-                    models.Index(
-                        fields=["company_id", "table_name", "record_id"], name="ledger_audit_record"
-                    ),
-                    models.Index(fields=["company_id", "at"], name="ledger_audit_time"),
+                    django.contrib.postgres.indexes.HashIndex(fields=["record_id"], name="ledger_audit_record"),
+                    django.contrib.postgres.indexes.BrinIndex(fields=["at"], name="ledger_audit_time"),
                 ],
             },
         ),
