@@ -19,6 +19,7 @@ from baro.starting import setup_django, stop_event
 def register(app: App, verify: App) -> None:
     """Add the commands of this room to `baro` and `baro verify`."""
     verify.command(records)
+    verify.command(signatures)
     exports = App(name="export", help="Make a package that proves itself, for a stranger.")
     exports.command(export_batch, name="batch")
     app.command(exports)
@@ -165,3 +166,38 @@ def records(
             console.print(f"{finding.kind.upper()}  {finding}", markup=False, soft_wrap=True)
         console.print("records: equal to their trail" if not found else f"records: {len(found)} NOT EQUAL")
     sys.exit(1 if found else 0)
+
+
+def signatures(
+    *,
+    company: Annotated[str, Parameter(help="Code of a company: only its signatures. Empty: those of all.")] = "",
+) -> None:
+    """Look at every signature: does it stand for its record as it is now? Exit 0 only when all hold."""
+    from collections import Counter
+
+    with _records() as console:
+        from baro.apps.ledger.queries import one_line
+        from baro.apps.ledger.services import reading
+        from baro.apps.ledger.signing import Finding, check_all
+        from baro.apps.people.models import Company
+        from baro.apps.people.queries import companies, company_of
+
+        counted: Counter[Finding] = Counter()
+        for each in [company_of(company)] if company else companies():
+            with reading(each):
+                code = Company.objects.get(id=each).code
+                for signature, finding in check_all():
+                    counted[finding] += 1
+                    if finding is Finding.VALID:
+                        continue
+                    named = (
+                        f"signature {signature.id} of {signature.signer_name} at {signature.signed_at.isoformat()}"
+                        f" on {signature.record_type} {signature.record_id}"
+                    )
+                    line = one_line(f"{finding.upper()}  {code}: {named}: {finding.label}")
+                    console.print(line, markup=False, soft_wrap=True)
+        for finding in Finding:
+            console.print(f"{finding}: {counted[finding]}", markup=False)
+        wrong = counted.total() - counted[Finding.VALID]
+        console.print("signatures: all hold" if not wrong else f"signatures: {wrong} DO NOT HOLD")
+    sys.exit(1 if wrong else 0)

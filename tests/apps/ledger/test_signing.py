@@ -21,6 +21,7 @@ from baro.apps.pat.models import CalibrationModel
 from baro.apps.people.models import SignIn
 from baro.apps.people.roles import Role
 from baro.apps.quality.models import ControlStrategy, ReleaseCriterion
+from baro.commands.archive import signatures
 from tests.plant import Plant
 
 KIND = "quality.ControlStrategy"
@@ -285,3 +286,40 @@ def test_the_statement_is_accepted_once_and_before_the_first_signature(plant: Pl
         assert AuditEntry.objects.filter(table_name="ledger_accountability", record_id=str(accepted.id)).count() == 1
         assert SignIn.objects.filter(user=user, purpose="signature").exists()
     sign_list(user, plant.password, [read], meaning=Meaning.REVIEW, reason="read")
+
+
+@pytest.mark.clause("Part 11 11.70")
+def test_the_command_names_the_signatures_that_do_not_hold(
+    plant: Plant, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said() -> tuple[int, list[str]]:
+        with pytest.raises(SystemExit) as ended:
+            signatures(company=plant.code)
+        return int(str(ended.value.code)), capsys.readouterr().out.splitlines()
+
+    with reading(plant.company):
+        count, approval = Signature.objects.count(), ControlStrategy.objects.get().approval
+        model = CalibrationModel.objects.get()
+        altered = Signature.objects.get(record_type="pat.CalibrationModel", record_id=model.id)
+    status, lines = said()
+    assert status == 0
+    assert f"valid: {count}" in lines
+    moved = uuid.uuid4()
+    with psycopg.connect(database) as raw:
+        raw.execute(
+            "INSERT INTO ledger_signature SELECT (jsonb_populate_record(t, %s)).* FROM ledger_signature t"
+            " WHERE id = %s",
+            [psycopg.types.json.Jsonb({"id": str(moved), "record_id": str(uuid.uuid4())}), approval.id],
+        )
+        raw.execute("UPDATE ledger_signature SET reason = E'x\\ny' WHERE id = %s", [altered.id])
+    status, lines = said()
+    assert status == 1
+    for finding, signature, record in (("MOVED", moved, KIND), ("FIELDS_CHANGED", altered.id, str(model.id))):
+        (line,) = [line for line in lines if line.startswith(f"{finding}  {plant.code}: signature {signature} ")]
+        assert record in line
+    assert {f"valid: {count - 1}", "moved: 1", "fields_changed: 1", "signatures: 2 DO NOT HOLD"} <= set(lines)
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        signatures()
+    assert ended.value.code == 1, "of every company"
+    assert str(moved) in capsys.readouterr().out

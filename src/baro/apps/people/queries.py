@@ -34,6 +34,13 @@ def company_of(code: str) -> UUID:
     return found
 
 
+def companies() -> list[UUID]:
+    """The id of every company of the installation."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT people_companies()")
+        return [company for (company,) in cursor.fetchall()]
+
+
 def attempts(*, misuse: bool = False, outcome: str = "") -> QuerySet[SignIn]:
     """Attempts to come in, newest first."""
     found = SignIn.objects.select_related("user").order_by("-recorded_at")
