@@ -29,6 +29,10 @@ import django  # noqa: E402 - settings are read when Django is set up
 
 django.setup()
 
+from django.conf import settings  # noqa: E402
+
+settings.PASSWORD_HASHERS = ["tests.hashing.QuickArgon2"]
+
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
 

@@ -25,7 +25,8 @@ from baro.apps.plant.clock import queries as clock
 from baro.apps.plant.errors import DatesInvalid
 from baro.apps.plant.inventory import services
 from baro.apps.plant.inventory.drawing import draw
-from baro.apps.plant.models import ComputerisedSystem, SystemEvaluation, SystemInterface
+from baro.apps.plant.inventory.queries import newest_evaluations
+from baro.apps.plant.models import ComputerisedSystem, SystemInterface
 from baro.config import config
 
 EVALUATED_FOR = timedelta(days=365)
@@ -36,9 +37,7 @@ def systems(request: HttpRequest) -> HttpResponse:
     """The map, the table, the interfaces, and the clock."""
     found = list(ComputerisedSystem.objects.select_related("process_owner", "system_owner"))
     between = list(SystemInterface.objects.select_related("source", "target").order_by("source__code", "target__code"))
-    newest = {
-        one.system_id: one for one in SystemEvaluation.objects.select_related("signature").order_by("recorded_at")
-    }
+    newest = newest_evaluations()
     page = {
         "section": "systems",
         "rows": [(system, newest.get(system.id)) for system in found],
