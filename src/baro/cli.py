@@ -15,13 +15,14 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from baro import __version__, logs
-from baro.commands import archive, log, people
+from baro.commands import agent, archive, log, people
 from baro.config import config
 from baro.starting import find_database, setup_django, stop_event
 
 app = App(name="baro", help="Baro: from the analyser to the signed release.", version=__version__)
 verify = App(name="verify", help="Compute again what was recorded, and compare.")
 app.command(verify)
+agent.register(app)
 archive.register(app, verify)
 people.register(app)
 log.register(app, verify)

@@ -39,3 +39,23 @@ class SpoolBrokenError(EdgeError):
 
 class SinkUnreachableError(EdgeError):
     """The historian does not tell what it has; observations of new sources wait for it."""
+
+
+class AgentConfigError(EdgeError):
+    """The settings of the agent cannot be used."""
+
+
+class AgentRunningError(EdgeError):
+    """Another agent writes to this storage."""
+
+
+class StorageFullError(EdgeError):
+    """There is no room in the agent's storage; nothing half-written is left, and it is tried again."""
+
+
+class StorageBrokenError(EdgeError):
+    """The agent's storage cannot be written or read."""
+
+
+class JournalBrokenError(EdgeError):
+    """The agent's journal is not as it was written."""
