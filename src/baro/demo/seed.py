@@ -219,6 +219,7 @@ def _plant(company: Company) -> Product:
             dosage_form_en="Tablet",
             substance="Demo substance",
             label_claim_mg=200,
+            shelf_life_months=36,
         )
 
 

@@ -35,6 +35,7 @@ MENU = (
     Place("overview", "overview", _("Plant overview")),
     Place("lots", "release:lots", _("Lots")),
     Place("audit", "ledger:audit", _("Audit trail")),
+    Place("archive", "release:archive", _("Archive")),
     Place("systems", "plant:systems", _("Systems")),
     Place("people", "people:people", _("People and rights"), Permission.REVIEW_ACCESS),
     Place("attempts", "people:attempts", _("Attempts to sign in"), Permission.MANAGE_PEOPLE),

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
+from baro.apps.ledger.archive.retention import RECORD_TYPE, content_now
 from baro.apps.ledger.models import Accountability, AuditReview, Signature
 from baro.apps.ledger.reviewing import review_content
 from baro.apps.ledger.services import accepted_content
@@ -26,3 +27,4 @@ def _review(record_id: UUID, signature: Signature | None) -> Content | None:
 
 
 signable("ledger.AuditReview", _("audit trail review"), _review)
+signable(RECORD_TYPE, _("legal hold"), content_now)

@@ -24,6 +24,7 @@ class Lot(Record):
     planned_units = models.PositiveIntegerField(_("planned units"))
     started_at = models.DateTimeField(_("started at"), null=True)
     ended_at = models.DateTimeField(_("ended at"), null=True)
+    expires_on = models.DateField(_("expiry date"), null=True)
 
     class Meta:
         ordering = [models.F("started_at").desc(nulls_last=True), "lot_no"]

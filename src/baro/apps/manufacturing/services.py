@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from calendar import monthrange
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from baro.apps.ledger.services import Actor, change
 from baro.apps.manufacturing.models import Lot
@@ -33,7 +35,8 @@ def start_lot(actor: Actor, lot_no: str, at: datetime) -> Lot | None:
         if lot and lot.state == Lot.State.PLANNED:
             lot.state = Lot.State.RUNNING
             lot.started_at = at
-            lot.save(update_fields=["state", "started_at"])
+            lot.expires_on = expiry(lot, at)
+            lot.save(update_fields=["state", "started_at", "expires_on"])
     return lot
 
 
@@ -42,4 +45,21 @@ def complete_lot(actor: Actor, lot: Lot, at: datetime) -> None:
     with change(actor, "reported by the equipment"):
         lot.state = Lot.State.COMPLETE
         lot.ended_at = at
-        lot.save(update_fields=["state", "ended_at"])
+        # a lot that was running before its product had a shelf life gets its date now
+        lot.expires_on = lot.expires_on or expiry(lot, lot.started_at or at)
+        lot.save(update_fields=["state", "ended_at", "expires_on"])
+
+
+def expiry(lot: Lot, made_at: datetime) -> date | None:
+    """The expiry date of a lot whose manufacture began at `made_at`: that day by the calendar of the site, and
+    the shelf life of the product later; on the last day of a shorter month. None without a shelf life."""
+    months = lot.product.shelf_life_months
+    zone = ZoneInfo(lot.equipment.site.time_zone)
+    return None if months is None else months_later(made_at.astimezone(zone).date(), months)
+
+
+def months_later(day: date, months: int) -> date:
+    """The same day `months` later, or the last one of a shorter month."""
+    years, month = divmod(day.month - 1 + months, 12)
+    year = day.year + years
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

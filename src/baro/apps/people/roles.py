@@ -34,6 +34,7 @@ class Permission(models.TextChoices):
     REVIEW_ACCESS = "review_access", _("review who has access")
     MANAGE_SYSTEMS = "manage_systems", _("keep the inventory of systems")
     EVALUATE_SYSTEMS = "evaluate_systems", _("evaluate a system")
+    MANAGE_RETENTION = "manage_retention", _("set retention rules, place and lift legal holds")
 
 
 MAY: dict[Role, frozenset[Permission]] = {
@@ -52,6 +53,7 @@ MAY: dict[Role, frozenset[Permission]] = {
             Permission.APPROVE_RIGHTS,
             Permission.REVIEW_ACCESS,
             Permission.EVALUATE_SYSTEMS,
+            Permission.MANAGE_RETENTION,
         }
     ),
     Role.SCIENTIST: frozenset({Permission.VIEW}),

@@ -17,6 +17,7 @@ class Product(Named, Record):
     dosage_form_en = models.CharField(_("dosage form in English"), max_length=100)
     substance = models.CharField(_("active substance"), max_length=200)
     label_claim_mg = models.DecimalField(_("label claim (mg)"), max_digits=12, decimal_places=4)
+    shelf_life_months = models.PositiveSmallIntegerField(_("shelf life (months)"), null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["company", "code"], name="quality_product_code")]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from baro.apps.release import views
+from baro.apps.release import archive_views, views
 
 app_name = "release"
 urlpatterns = [
@@ -10,5 +10,9 @@ urlpatterns = [
     path("lots/<lot:lot_no>/release", views.release, name="release"),
     path("lots/<lot:lot_no>/release/sign/<str:outcome>", views.sign, name="sign"),
     path("lots/<lot:lot_no>/history", views.history, name="history"),
+    path("archive", archive_views.archive, name="archive"),
+    path("archive/rule", archive_views.rule, name="rule"),
+    path("archive/hold/<lot:lot_no>", archive_views.place, name="place-hold"),
+    path("archive/lift/<uuid:hold_id>", archive_views.lift, name="lift-hold"),
     path("lots/<lot:lot_no>/certificate/<str:language>.pdf", views.certificate, name="certificate"),
 ]

@@ -85,3 +85,25 @@ class HoldUnknown(BaroError):
     status = 404
     message = _("There is no legal hold in force on %(record)s.")
     advice = _("Look at the list of holds on the page of the archive.")
+
+
+class RetentionTooShort(BaroError):
+    code = "ARC-0012"
+    status = 422
+    message = _("A retention rule gives a basis and whole years after expiry: at least %(least)s, at most %(most)s.")
+    kept = _("The rules are as they were.")
+    advice = _("Records of a lot are kept until one year after its expiry or longer. Name the law or procedure.")
+
+
+class HoldThere(BaroError):
+    code = "ARC-0013"
+    status = 409
+    message = _("%(record)s is on legal hold already.")
+    advice = _("Look at the list of holds on the page of the archive.")
+
+
+class ProductUnknown(BaroError):
+    code = "ARC-0014"
+    status = 404
+    message = _("There is no product with the code %(code)s.")
+    advice = _("Choose a product of the list, or none for a rule that is for all.")

@@ -78,7 +78,7 @@ class RestoreDrill(Entry):
 class RetentionRule(Record):
     """How long records of a kind are kept: `years` after the expiry of the lot, never less than one.
 
-    product_code: only for this product; empty for all. The rule of the product goes before the one for all.
+    product_code: only for this product; empty for all. Of the rules that apply to a record the longest counts.
     """
 
     record_type = models.TextField(_("record type"))
