@@ -143,6 +143,18 @@ def test_what_is_wrong_at_the_source_is_found(bench: Bench) -> None:
     assert len(bench.findings()) == before, "a restart tells nothing twice"
 
 
+def test_a_file_that_comes_back_elsewhere_later_is_renamed(bench: Bench) -> None:
+    path = bench.write("a", b"content")
+    bench.settle()
+    path.unlink()
+    bench.settle()
+    bench.write("b", b"content")
+    bench.settle()
+    bench.write("c", b"content")  # a copy of what is there
+    bench.settle()
+    assert bench.findings() == [("deleted", "a"), ("renamed", "b")]
+
+
 def test_same_content_dated_back_is_found(bench: Bench) -> None:
     path = bench.write("a", b"content")
     bench.settle()

@@ -43,6 +43,8 @@ class Memory:
     """What the journal says of one instrument. `told`: findings that last, by path and kind, told once."""
 
     files: dict[str, Known] = field(default_factory=dict)
+    gone: dict[str, str] = field(default_factory=dict)
+    """The path that a content was deleted at, while it has come back nowhere."""
     newest_ns: int = 0
     baseline: bool = False
     told: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -72,6 +74,10 @@ class Memory:
                 gone = self.files.get(entry["was"])
                 if gone:
                     gone.gone = True
+                    if finding == Finding.DELETED:
+                        self.gone[gone.digest] = entry["was"]
+                    else:  # it has a new name now; the next one with this content is a copy
+                        self.gone.pop(gone.digest, None)
             elif finding == Finding.CLOCK_JUMP and "skew" in entry:
                 self.skew = entry["skew"]
         if "data_at" in entry:

@@ -190,12 +190,12 @@ class Watcher:
             yield _finding(path, Finding.BACKDATED, f"new, modified at {dated}, newest was {_time(newest)}")
 
     def _renamed_from(self, path: str, digest: str) -> str | None:
-        candidates = [
-            old
-            for old, known in self.memory.files.items()
-            if known.digest == digest and old != path and (old in self.missing or known.gone)
-        ]
-        return next((old for old in candidates if old in self.missing), candidates[0] if candidates else None)
+        files = self.memory.files
+        for old in self.missing:
+            if old != path and files[old].digest == digest:
+                return old
+        was = self.memory.gone.get(digest)
+        return was if was is not None and files[was].gone and files[was].digest == digest else None
 
     # --- what is gone
 
