@@ -129,8 +129,11 @@ def test_a_new_account_has_no_right_until_somebody_else_approves(plant: Plant, s
     made = one.post("/people/new", form, headers=HX)
     page = one.get(made.headers["HX-Redirect"]).content.decode()
     told = re.search(r'data-testid="first-password">(\w+)<', page)[1]
-    newcomer = Browser()
+    newcomer, chosen = Browser(), "초록 주전자 일곱 개가 노래한다"
     assert newcomer.post("/sign-in", {"username": form["username"], "password": told}).status_code == 302
+    assert newcomer.get("/").headers["Location"] == "/account/password"
+    own = {"password": told, "new": chosen, "again": chosen}
+    assert newcomer.post("/account/password", own).status_code == 302
     assert newcomer.get("/").status_code == 403
     assert sign(two, plant, "admin2", only_request(plant), "approve").status_code == 204
     assert newcomer.get("/").status_code == 200

@@ -76,7 +76,8 @@ class WebMiddleware:
             return None
         if not request.user.is_authenticated:
             return _to_sign_in(request)
-        if not request.user.may(Permission.VIEW):
+        # whoever has no role yet can still finish their account
+        if not request.user.may(Permission.VIEW) and not getattr(view, "open_while_unfinished", False):
             return answer(request, request.user.why_not(Permission.VIEW))
         return None
 
