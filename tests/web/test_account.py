@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from datetime import timedelta
 
@@ -42,7 +43,7 @@ def first_step(plant: Plant, name: str, password: str = Plant.password) -> Brows
 
 def given(plant: Plant, user: User) -> str:
     """A temporary password, as an approved request gives it."""
-    admin, text = plant.user("admin1"), passwords.temporary_password()
+    admin, text = plant.user("admin1"), secrets.token_urlsafe(18)
     with change(admin, "forgot it"):
         passwords.give_password(admin, user, text)
     return text
@@ -303,7 +304,7 @@ def test_a_new_account_begins_with_a_temporary_password(plant: Plant) -> None:
     made = services.create_user(
         plant.user("admin1"),
         username=f"{plant.code}-new",
-        password=passwords.temporary_password(),
+        password=secrets.token_urlsafe(18),
         full_name="작업자 2",
         full_name_en="Operator 2",
         reason="new colleague",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +18,6 @@ from baro.config import config
 
 WARN_DAYS = 14
 """So many days before a password ends, pages say so."""
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +99,6 @@ def give_password(actor: Actor, user: User, password: str) -> None:
     """
     store_password(user, password, temporary=True)
     close_sessions(actor, user, WebSession.End.CREDENTIALS)
-
-
-def temporary_password() -> str:
-    """A password that nobody chose: four groups of five letters and digits, 98 random bits."""
-    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(4))
 
 
 def used_before(user: User, password: str) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -42,10 +40,6 @@ class Instrument(Named, Record):
 
     def __str__(self) -> str:
         return self.code
-
-    def calibrated_on(self, day: date) -> bool:
-        """Was the instrument inside its calibration interval on `day`?"""
-        return day <= self.calibrated_until
 
 
 class Tag(Named, Record):

@@ -15,6 +15,7 @@ from baro.apps.ledger.sealing import SealFinding, look
 from baro.apps.ledger.services import reading
 from baro.apps.ledger.signing import Finding, check
 from baro.apps.manufacturing.models import Lot
+from baro.apps.pat.checking import check_predictions
 from baro.apps.pat.predictions import PredictionTable, joined, tabulate
 from baro.apps.pat.services import operator_for
 from baro.apps.quality.services import strategy_is_approved
@@ -85,12 +86,14 @@ def verify_batch(company: UUID, lot_no: str, block_size: int | None = None) -> V
 
 
 def _storage(lot: Lot) -> Iterator[Difference]:
-    """Every stored observation against its digest, hot and sealed."""
+    """Every stored observation against its digest, hot and sealed, and every stored block of predictions."""
     for finding in historian(lot.company_id).check(lot.lot_no):
         tablets = f", tablet {', '.join(finding.samples)}" if finding.samples else ""
         run = f"{finding.seq}" if finding.seq == finding.last_seq else f"{finding.seq}-{finding.last_seq}"
         where = f"lot {lot.lot_no}{tablets}, {finding.source} {finding.epoch}/{run} in {finding.place}"
         yield Difference(f"stored {finding.kind}", where, finding.expected, finding.found)
+    for wrong in check_predictions(lot.company_id, lot.lot_no):
+        yield Difference("stored predictions", wrong)
 
 
 def _recompute(lot: Lot, report: Verification, block_size: int | None) -> None:
