@@ -25,7 +25,7 @@ from baro.edge.driver import (
     SamplesLost,
     Spectrum,
 )
-from baro.edge.state import LastSample, OpenGap, Place, SourceState
+from baro.edge.state import LastSample, OpenGap, Place, SourceState, told
 
 Item = Axis | Block | Gap | Event
 Received = tuple[datetime, Sequence[Emission]]
@@ -255,7 +255,7 @@ class _Work:
     def _sample(self, item: Sample, received: datetime) -> None:
         source, time = item.source, item.time
         state = self._state(source)
-        sample = LastSample(time, item.quality, item.value)
+        sample = LastSample(time, item.quality, told(item.value))
         previous = state.tags.get(item.tag)
         if previous is not None and sample.same(previous):
             return  # a new subscription begins with the value that is already known

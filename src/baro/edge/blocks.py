@@ -6,7 +6,11 @@ record batch. Blocks are cut where the lot changes, so a block belongs to one lo
 Two schemas exist in the plant so far:
 
 ``spectra``  seq int64 · time timestamp[us, UTC] · quality uint32 · sample string · spectrum list<float>[p]
-``samples``  seq int64 · time timestamp[us, UTC] · quality uint32 · tag dictionary<string> · value double
+``samples``  seq int64 · time timestamp[us, UTC] · quality uint32 · tag dictionary<string> · value double,
+             and only where a row needs them: text string · array list<double>
+
+A sample is a number (a state is a number whose labels the tag knows), a text, or an array of numbers. In the rows of
+a text or an array ``value`` is NaN; ``text`` and ``array`` are null in all other rows.
 
 ``time`` is the event time given by the device; the record time is set by the historian on arrival.
 ``quality`` is the OPC UA status code (0 = Good).
@@ -16,11 +20,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +34,11 @@ import pyarrow as pa
 
 GOOD = 0
 UTC_US = pa.timestamp("us", tz="UTC")
+Value = float | str | npt.NDArray[np.float64]
+"""What one sample may be: a number or state, a text, an array of numbers (1-D)."""
+
+OPTIONAL: dict[str, pa.DataType] = {"text": pa.string(), "array": pa.list_(pa.float64())}
+"""Columns of samples that are there only when a row needs them."""
 
 
 class Kind(StrEnum):
@@ -198,15 +209,46 @@ def samples_batch(
     time: Sequence[datetime],
     quality: Sequence[int],
     tag: Sequence[str],
-    value: Sequence[float],
+    value: Sequence[Value],
 ) -> pa.RecordBatch:
-    """Build the batch of a block of samples."""
+    """Build the batch of a block of samples, with the optional columns only where a value needs them."""
+    columns = {
+        "seq": pa.array(seq, pa.int64()),
+        "time": pa.array(time, UTC_US),
+        "quality": pa.array(quality, pa.uint32()),
+        "tag": pa.array(tag, pa.string()).dictionary_encode(),
+    }
+    kinds = set(map(type, value))
+    numbers: Sequence[Any] = value
+    if str in kinds or np.ndarray in kinds:
+        numbers = [math.nan if isinstance(one, str | np.ndarray) else one for one in value]
+    columns["value"] = pa.array(np.asarray(numbers, dtype=np.float64))
+    if str in kinds:
+        columns["text"] = pa.array([one if isinstance(one, str) else None for one in value], OPTIONAL["text"])
+    if np.ndarray in kinds:
+        arrays = [one if isinstance(one, np.ndarray) else None for one in value]
+        columns["array"] = pa.array(arrays, OPTIONAL["array"])
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def samples_columns(
+    seq: npt.NDArray[np.int64],
+    time: npt.NDArray[np.int64],
+    quality: npt.NDArray[np.uint32],
+    tag: npt.NDArray[np.int32],
+    names: pa.StringArray,
+    value: npt.NDArray[np.float64],
+) -> pa.RecordBatch:
+    """Build the batch of a block of numbers from arrays, without a step for each row.
+
+    Each of shape (n,): time in µs since 1970 (UTC), tag as positions in `names`.
+    """
     return pa.RecordBatch.from_arrays(
         [
             pa.array(seq, pa.int64()),
-            pa.array(time, UTC_US),
+            pa.array(time, pa.int64()).view(UTC_US),
             pa.array(quality, pa.uint32()),
-            pa.array(tag, pa.string()).dictionary_encode(),
+            pa.DictionaryArray.from_arrays(pa.array(tag, pa.int32()), names),
             pa.array(value, pa.float64()),
         ],
         names=["seq", "time", "quality", "tag", "value"],
@@ -237,17 +279,41 @@ def spectrum_digests(block: Block) -> list[bytes]:
 
 def sample_block_digest(block: Block) -> bytes:
     """SHA-256 of a whole block of samples, over values rather than over their encoding."""
+    optional = [name for name in OPTIONAL if _filled(block.batch, name)]
     state = hashlib.sha256()
-    for text in ("baro.samples.1", block.source, block.lot):
+    for text in ("baro.samples.2" if optional else "baro.samples.1", block.source, block.lot):
         state.update(_field(text))
     state.update(struct.pack("<qq", block.epoch, block.count))
-    state.update(block.batch.column("seq").to_numpy(zero_copy_only=False).astype("<i8").tobytes())
-    state.update(block.batch.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False).astype("<i8").tobytes())
-    state.update(block.batch.column("quality").to_numpy(zero_copy_only=False).astype("<u4").tobytes())
-    state.update(block.batch.column("value").to_numpy(zero_copy_only=False).astype("<f8").tobytes())
-    for tag in block.batch.column("tag").to_pylist():
-        state.update(_field(tag))
+    state.update(block.batch.column("seq").to_numpy(zero_copy_only=False).astype("<i8", copy=False))
+    state.update(block.batch.column("time").view(pa.int64()).to_numpy(zero_copy_only=False).astype("<i8", copy=False))
+    state.update(block.batch.column("quality").to_numpy(zero_copy_only=False).astype("<u4", copy=False))
+    state.update(block.batch.column("value").to_numpy(zero_copy_only=False).astype("<f8", copy=False))
+    state.update(_tags(block.batch.column("tag")))
+    for name in optional:
+        state.update(_field(name))
+        for one in block.batch.column(name):
+            state.update(b"\x01" + _optional(one.as_py(), name) if one.is_valid else b"\x00")
     return state.digest()
+
+
+def _filled(batch: pa.RecordBatch, name: str) -> bool:
+    """Whether a row of `batch` has this optional column: one that is null throughout says nothing."""
+    at = batch.schema.get_field_index(name)
+    return bool(at >= 0 and batch.column(at).null_count < batch.num_rows)
+
+
+def _optional(value: Any, name: str) -> bytes:
+    return _field(value) if name == "text" else struct.pack("<I", len(value)) + np.asarray(value, "<f8").tobytes()
+
+
+def _tags(column: pa.DictionaryArray) -> pa.Buffer | bytes:
+    """The names of all rows, length-prefixed, one after the other: taken by Arrow, since they are many and few
+    of them differ."""
+    if len(column) == 0:
+        return b""
+    fields = pa.array([_field(name) for name in column.dictionary.to_pylist()], pa.large_binary())
+    joined = fields.take(column.indices)
+    return joined.buffers()[2]
 
 
 def utc_now() -> datetime:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from baro.edge.blocks import Axis
+from baro.edge.blocks import Axis, Value
 from baro.edge.errors import DriverUnknownError
 
 
@@ -34,14 +34,15 @@ class Spectrum(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One value of a process tag as served."""
+    """One value of a process tag as served: a number (a bool is 0 or 1, a state its number), a text, or an array of
+    numbers, 1-D."""
 
     source: str
     time: datetime
     quality: int
     lot: str
     tag: str
-    value: float
+    value: Value
 
 
 class Refusal(NamedTuple):

@@ -6,6 +6,7 @@ any point together with them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from bisect import bisect_right
@@ -14,7 +15,9 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import NamedTuple
 
-from baro.edge.blocks import GapReason
+import numpy as np
+
+from baro.edge.blocks import GapReason, Value
 
 RECENT = 256  # observations remembered by number and source time, to tell a repeat from a restart
 HOLES = 1000  # gaps of the running epoch in which a late observation is still expected
@@ -43,17 +46,29 @@ class OpenGap:
 
 
 class LastSample(NamedTuple):
-    """The sample of a tag that was taken last."""
+    """The sample of a tag that was taken last. `value`: the number, or what tells a text or an array from others
+    (see `told`)."""
 
     time: datetime
     quality: int
-    value: float
+    value: float | str
 
     def same(self, other: LastSample) -> bool:
         """Is `other` this very sample? A value that is not a number equals another one."""
-        return self[:2] == other[:2] and (
-            self.value == other.value or (math.isnan(self.value) and math.isnan(other.value))
-        )
+        return self[:2] == other[:2] and (self.value == other.value or (_is_nan(self.value) and _is_nan(other.value)))
+
+
+def told(value: Value) -> float | str:
+    """What is remembered of a sample's value: a number as it is, of a text or an array its digest."""
+    if isinstance(value, str):
+        return "text " + hashlib.sha256(value.encode()).hexdigest()
+    if isinstance(value, np.ndarray):
+        return "array " + hashlib.sha256(np.asarray(value, "<f8").tobytes()).hexdigest()
+    return value
+
+
+def _is_nan(value: float | str) -> bool:
+    return not isinstance(value, str) and math.isnan(value)
 
 
 @dataclass(slots=True)

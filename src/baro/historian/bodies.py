@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from baro.edge.blocks import UTC_US, Block, Kind, batch_from_bytes
+from baro.edge.blocks import OPTIONAL, UTC_US, Block, Kind, batch_from_bytes
 from baro.historian.catalogue import BlockRow
 from baro.historian.errors import Damaged
 
@@ -38,11 +39,19 @@ def open_body(row: BlockRow, body: bytes) -> Block:
 
 
 def is_batch(batch: pa.RecordBatch, kind: Kind) -> bool:
-    """Whether `batch` has the columns of `kind`, all values present."""
+    """Whether `batch` has the columns of `kind`, all values present but those of optional columns."""
     columns = _COLUMNS[kind]
-    return batch.schema.names == [name for name, _ in columns] and all(
-        _is_column(batch.column(i), wanted) for i, (_, wanted) in enumerate(columns)
+    optional = optional_in(batch.schema) if kind is Kind.SAMPLES else []
+    return (
+        batch.schema.names == [*(name for name, _ in columns), *optional]
+        and all(_is_column(batch.column(i), wanted) for i, (_, wanted) in enumerate(columns))
+        and all(batch.schema.field(name).type == OPTIONAL[name] for name in optional)
     )
+
+
+def optional_in(schema: pa.Schema) -> list[str]:
+    """The optional columns that are there."""
+    return [name for name in OPTIONAL if name in schema.names]
 
 
 def _is_column(column: pa.Array, wanted: pa.DataType | None) -> bool:
@@ -86,14 +95,16 @@ def digest_rows(column: pa.FixedSizeBinaryArray) -> npt.NDArray[np.uint8]:
     return whole[column.offset * 32 : (column.offset + len(column)) * 32].reshape(-1, 32)
 
 
-def sealed_schema(kind: Kind, width: int = 0) -> pa.Schema:
-    """The columns of a sealed file; `width` is the number of points of a spectrum."""
+def sealed_schema(kind: Kind, width: int = 0, optional: Iterable[str] = ()) -> pa.Schema:
+    """The columns of a sealed file; `width` is the number of points of a spectrum, `optional` the columns of samples
+    that some of its blocks have."""
     common = [("epoch", pa.int64()), ("seq", pa.int64()), ("time", UTC_US), ("quality", pa.uint32())]
     own: list[tuple[str, pa.DataType]] = [("tag", TAG), ("value", pa.float64())]
     if kind is Kind.SPECTRA:
         spectrum = pa.list_(pa.field("element", pa.float32(), nullable=False), width)
         own = [("sample", pa.string()), ("spectrum", spectrum), ("digest", pa.binary(32))]
-    return pa.schema([pa.field(name, of, nullable=False) for name, of in [*common, *own]])
+    columns = [pa.field(name, of, nullable=False) for name, of in [*common, *own]]
+    return pa.schema([*columns, *(pa.field(name, OPTIONAL[name]) for name in optional)])
 
 
 def rows_of(block: Block, digests: bytes) -> pa.Table:
@@ -106,5 +117,5 @@ def rows_of(block: Block, digests: bytes) -> pa.Table:
         columns["digest"] = pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(32), block.count, [None, pa.py_buffer(digests)]
         )
-    wanted = sealed_schema(block.kind, width)
+    wanted = sealed_schema(block.kind, width, optional_in(block.batch.schema) if block.kind is Kind.SAMPLES else ())
     return pa.Table.from_arrays([columns[of.name].cast(of.type) for of in wanted], schema=wanted)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from baro.edge.blocks import Kind
 from baro.historian import lake
-from baro.historian.bodies import integers, open_body, rows_of
+from baro.historian.bodies import integers, open_body, optional_in, rows_of, sealed_schema
 from baro.historian.catalogue import BlockRow, Segment, find_axis, find_blocks, find_segments, read_bodies
 from baro.historian.errors import Damaged, UnknownAxis
 from baro.historian.sealed import described, root_of, verify
@@ -144,8 +144,9 @@ def _checked_rows(cursor: Cursor, rows: list[BlockRow]) -> pa.Table:
         if found != row.digest:
             raise Damaged(**names, expected=row.digest.hex(), found=found.hex())
         tables.append(rows_of(block, digests))
-    table = pa.concat_tables(tables).unify_dictionaries()
+    table = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
     if rows[0].kind is Kind.SAMPLES:
+        table = table.select(sealed_schema(Kind.SAMPLES, optional=optional_in(table.schema)).names)
         return table.take(sample_order(table))
     order = np.lexsort((integers(table["seq"]), integers(table["epoch"])))
     return table if np.array_equal(order, np.arange(len(order))) else table.take(order)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from baro.edge.blocks import Block, Kind
 from baro.historian import lake
-from baro.historian.bodies import UNREADABLE, integers, sealed_schema
+from baro.historian.bodies import UNREADABLE, integers, optional_in, sealed_schema
 from baro.historian.catalogue import BlockRow, Segment
 from baro.historian.errors import Damaged
 from baro.historian.ranges import positions
@@ -60,7 +60,7 @@ def open_sealed(content: bytes, kind: Kind) -> Sealed:
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         groups = file.metadata.num_row_groups
         width = file.schema_arrow.field("spectrum").type.list_size if kind is Kind.SPECTRA else 0
-        wanted = sealed_schema(kind, width)
+        wanted = sealed_schema(kind, width, optional_in(file.schema_arrow) if kind is Kind.SAMPLES else ())
         facts = lake.facts_of(file.metadata.metadata)
         if file.schema_arrow.names != wanted.names or file.schema_arrow.types != wanted.types:
             raise ValueError("other columns")
@@ -71,7 +71,7 @@ def open_sealed(content: bytes, kind: Kind) -> Sealed:
         try:
             table = file.read_row_group(group)
             table.validate(full=True)
-            if any(table[name].null_count for name in wanted.names):
+            if any(table[of.name].null_count for of in wanted if not of.nullable):
                 raise ValueError("values are missing")
             tables.append(table.cast(wanted))
         except UNREADABLE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,16 +16,19 @@ import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from baro.edge.blocks import UTC_US, Axis, Kind
+from baro.edge.blocks import OPTIONAL, UTC_US, Axis, Kind
 from baro.historian import catalogue, check, seal
+from baro.historian.aggregate import BAD, Grid, How, Series, extremes
 from baro.historian.bodies import TAG, digest_rows, integers, matrix, texts
 from baro.historian.catalogue import BlockRow, EventRow, GapRow, LotRow, Segment
 from baro.historian.errors import AxesDiffer, UnknownAxis
 from baro.historian.findings import Finding
 from baro.historian.reading import Part, read_parts
 from baro.historian.session import Session
+from baro.historian.traces import TagRef, Trace, micros, trace, unique
 
-BAD = 0x8000_0000  # the severity bit of OPC UA's status codes
+__all__ = ["BAD", "Historian", "How", "SpectraTable", "TagRef", "Trace"]
+
 _SAMPLES = pa.schema(
     [
         ("source", pa.string()),
@@ -59,14 +62,6 @@ class SpectraTable:
 
     def __len__(self) -> int:
         return len(self.seq)
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """Points of a curve in the order of time: (n,) datetime64[us] in UTC, and (n,) float64."""
-
-    time: npt.NDArray[np.datetime64]
-    value: npt.NDArray[np.float64]
 
 
 class Historian:
@@ -105,7 +100,8 @@ class Historian:
         tags: list[str] | None = None,
         source: str | None = None,
     ) -> pa.Table:
-        """Samples of a lot, or of [start, end): source, epoch, seq, time, quality, tag, value.
+        """Samples of a lot, or of [start, end): source, epoch, seq, time, quality, tag, value; also text and array
+        where some of the blocks have them.
 
         In the order of (tag, time, source, epoch, seq). Raises Damaged, SealedFileMissing.
         """
@@ -121,6 +117,31 @@ class Historian:
         )
         return _samples(parts, start, end, tags)
 
+    def traces(
+        self,
+        tags: Sequence[TagRef],
+        start: datetime,
+        end: datetime,
+        points: int = 1000,
+        how: How | str = How.MINMAX,
+        lot: str | None = None,
+    ) -> list[Trace]:
+        """The curve of each tag over [start, end), in the order asked for; within `lot` only when one is given.
+
+        points: how many spans at most, or of ``lttb`` how many points; ``raw`` gives every sample. Values of bad
+        quality and those that are no finite number are left out of every figure. Raises Damaged, SealedFileMissing.
+        """
+        wanted, how = unique(tags), How(how)
+        table = self.samples(lot=lot, start=start, end=end, tags=sorted({ref.tag for ref in wanted}))
+        names, sources = table["tag"].cast(pa.string()), table["source"]
+        grid = Grid.between(micros(start), micros(end), points)
+        out = []
+        for ref in wanted:
+            mine = table.filter(pc.and_(pc.equal(names, ref.tag), pc.equal(sources, ref.source)))
+            series = Series(integers(mine["time"]), mine["value"].to_numpy(), mine["quality"].to_numpy())
+            out.append(trace(ref, series, grid, points, how))
+        return out
+
     def downsampled(self, tag: str, lot: str, points: int = 1000) -> Trace:
         """The least and the greatest value of each of `points` / 2 equal spans of time of `tag` in `lot`.
 
@@ -128,9 +149,12 @@ class Historian:
         quality and those that are no finite number are left out.
         """
         table = self.samples(lot=lot, tags=[tag])
-        time, value = integers(table["time"]), table["value"].to_numpy()
-        good = (table["quality"].to_numpy() & BAD == 0) & np.isfinite(value)
-        return _extremes(time[good], value[good], max(1, points // 2))
+        whole = Series(integers(table["time"]), table["value"].to_numpy(), table["quality"].to_numpy())
+        time, value, quality = whole.time[whole.counts], whole.value[whole.counts], whole.quality[whole.counts]
+        kept = extremes(time, value, points)
+        value = value[kept]
+        ref = TagRef(table["source"][0].as_py() if len(table) else "", tag)
+        return Trace(ref, time[kept].view("datetime64[us]"), value, value, value, quality[kept])
 
     def blocks(self, lot: str | None = None, kind: Kind | None = None, source: str | None = None) -> list[BlockRow]:
         """What is known of the stored blocks, in the order of (source, epoch, first_seq)."""
@@ -245,12 +269,15 @@ def _taken(table: SpectraTable, rows: npt.NDArray[np.intp]) -> SpectraTable:
 
 def _samples(parts: list[Part], start: datetime | None, end: datetime | None, tags: list[str] | None) -> pa.Table:
     tables = [
-        part.table.append_column("source", pa.repeat(pa.scalar(part.source), part.table.num_rows))
-        .select(_SAMPLES.names)
-        .cast(_SAMPLES)
-        for part in parts
+        part.table.append_column("source", pa.repeat(pa.scalar(part.source), part.table.num_rows)) for part in parts
     ]
-    table = pa.concat_tables([_SAMPLES.empty_table(), *tables]).unify_dictionaries()
+    optional = [name for name in OPTIONAL if any(name in table.column_names for table in tables)]
+    tables = [
+        table.select([name for name in [*_SAMPLES.names, *optional] if name in table.column_names]) for table in tables
+    ]
+    tables = [table.cast(pa.schema([_column(name) for name in table.column_names])) for table in tables]
+    empty = pa.schema([_column(name) for name in [*_SAMPLES.names, *optional]]).empty_table()
+    table = pa.concat_tables([empty, *tables], promote_options="default").unify_dictionaries()
     if start is not None:
         table = table.filter(pc.greater_equal(table["time"], pa.scalar(start.astimezone(UTC), UTC_US)))
     if end is not None:
@@ -260,13 +287,5 @@ def _samples(parts: list[Part], start: datetime | None, end: datetime | None, ta
     return table.take(seal.sample_order(table))
 
 
-def _extremes(time: npt.NDArray[np.int64], value: npt.NDArray[np.float64], spans: int) -> Trace:
-    if len(time) > 2 * spans:
-        # the span of each point; the last instant belongs to the last span
-        width = max(1, -(-(int(time[-1] - time[0]) + 1) // spans))
-        starts = np.flatnonzero(np.diff((time - time[0]) // width, prepend=-1))
-        order = np.lexsort((value, (time - time[0]) // width))
-        ends = np.append(starts[1:], len(time)) - 1
-        chosen = np.unique(np.concatenate((order[starts], order[ends])))
-        time, value = time[chosen], value[chosen]
-    return Trace(time.view("datetime64[us]"), value)
+def _column(name: str) -> pa.Field:
+    return pa.field(name, OPTIONAL[name]) if name in OPTIONAL else _SAMPLES.field(name)
