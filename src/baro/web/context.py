@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import groupby
 from typing import Any
 
 from django.conf import settings
@@ -23,23 +24,28 @@ VERSION = version("baro")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of the main menu: shown to whoever has the permission, marked when the page's `section` is its own."""
+    """A line of the main menu: shown to whoever has the permission, marked when the page's `section` is its own.
+
+    group: the list that it is in; those without one stand in the header themselves.
+    """
 
     section: str
     url: str
     label: str | Promise
     permission: Permission = Permission.VIEW
+    group: str | Promise = ""
 
 
+PLANT, RECORDS, ADMINISTRATION = _("Plant"), _("Records"), _("Administration")
 MENU = (
     Place("overview", "overview", _("Plant overview")),
     Place("lots", "release:lots", _("Lots")),
-    Place("audit", "ledger:audit", _("Audit trail")),
-    Place("archive", "release:archive", _("Archive")),
-    Place("systems", "plant:systems", _("Systems")),
-    Place("people", "people:people", _("People and rights"), Permission.REVIEW_ACCESS),
-    Place("attempts", "people:attempts", _("Attempts to sign in"), Permission.MANAGE_PEOPLE),
-    Place("integrity", "log:integrity", _("Integrity")),
+    Place("systems", "plant:systems", _("Systems"), group=PLANT),
+    Place("audit", "ledger:audit", _("Audit trail"), group=RECORDS),
+    Place("archive", "release:archive", _("Archive"), group=RECORDS),
+    Place("integrity", "log:integrity", _("Integrity"), group=RECORDS),
+    Place("people", "people:people", _("People and rights"), Permission.REVIEW_ACCESS, ADMINISTRATION),
+    Place("attempts", "people:attempts", _("Attempts to sign in"), Permission.MANAGE_PEOPLE, ADMINISTRATION),
 )
 
 
@@ -70,10 +76,15 @@ def _warnings(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _menu(request: HttpRequest) -> list[Place]:
+def _menu(request: HttpRequest) -> list[tuple[str | Promise, list[Place]]]:
+    """The groups of the menu as this person sees them; a list of one place needs no group."""
     # a request that is refused at the door has no user yet
     user = getattr(request, "user", None)
-    return [place for place in MENU if user.may(place.permission)] if user and user.is_authenticated else []
+    if not user or not user.is_authenticated:
+        return []
+    groups = [(group, list(places)) for group, places in groupby(MENU, lambda place: place.group)]
+    seen = [(group, [place for place in places if user.may(place.permission)]) for group, places in groups]
+    return [("" if len(places) == 1 else group, places) for group, places in seen if places]
 
 
 def _notices(request: HttpRequest) -> list[tuple[str, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from django.utils.translation import gettext_noop as _
+
 from baro.apps.ledger.services import Program, change
 from baro.apps.plant.inventory.models import ComputerisedSystem, SystemInterface
 from baro.apps.plant.models import Equipment, Instrument
@@ -13,7 +15,7 @@ HIGH = ComputerisedSystem.Criticality.HIGH
 
 
 class Known(NamedTuple):
-    """A system of every installation."""
+    """A system of every installation. `what` is stored in English and shown in the reader's language."""
 
     code: str
     kind: Kind
@@ -25,7 +27,12 @@ class Known(NamedTuple):
 
 OWN = (
     Known(
-        "gateway", Kind.COLLECTOR, "게이트웨이", "Gateway", 4, "baro gateway: drivers, spool, delivery to the historian"
+        "gateway",
+        Kind.COLLECTOR,
+        "게이트웨이",
+        "Gateway",
+        4,
+        _("baro gateway: drivers, spool, delivery to the historian"),
     ),
     Known(
         "database",
@@ -33,14 +40,21 @@ OWN = (
         "데이터베이스",
         "Database",
         1,
-        "PostgreSQL: records, audit trail, blocks of observations",
+        _("PostgreSQL: records, audit trail, blocks of observations"),
     ),
-    Known("lake", Kind.STORE, "봉인 파일 저장소", "Store of sealed files", 1, "Parquet files under BARO_HOME/lake"),
-    Known("worker", Kind.APPLICATION, "워커", "Worker", 4, "baro worker: predictions, verdicts, log, clock, sealing"),
-    Known("web", Kind.APPLICATION, "웹 서버", "Web server", 4, "baro web: pages and REST interface"),
-    Known("browsers", Kind.OUTSIDE, "브라우저", "Browsers", 1, "workstations and tablets of people"),
+    Known("lake", Kind.STORE, "봉인 파일 저장소", "Store of sealed files", 1, _("Parquet files under BARO_HOME/lake")),
     Known(
-        "checkpoints", Kind.OUTSIDE, "체크포인트 보관소", "Place of checkpoints", 1, "signed checkpoints off the server"
+        "worker", Kind.APPLICATION, "워커", "Worker", 4, _("baro worker: predictions, verdicts, log, clock, sealing")
+    ),
+    Known("web", Kind.APPLICATION, "웹 서버", "Web server", 4, _("baro web: pages and REST interface")),
+    Known("browsers", Kind.OUTSIDE, "브라우저", "Browsers", 1, _("workstations and tablets of people")),
+    Known(
+        "checkpoints",
+        Kind.OUTSIDE,
+        "체크포인트 보관소",
+        "Place of checkpoints",
+        1,
+        _("signed checkpoints off the server"),
     ),
 )
 """Baro's own programs: GAMP 4, configured; what they stand on: GAMP 1, infrastructure."""
@@ -50,29 +64,43 @@ BETWEEN = (
         "gateway",
         "database",
         "PostgreSQL",
-        "blocks of observations",
-        "numbers without holes, SHA-256 of each block, gaps are records",
+        _("blocks of observations"),
+        _("numbers without holes, SHA-256 of each block, gaps are records"),
         False,
     ),
     (
         "database",
         "worker",
         "PostgreSQL",
-        "blocks; predictions and verdicts back",
-        "digests compared, row-level security, audit trail",
+        _("blocks; predictions and verdicts back"),
+        _("digests compared, row-level security, audit trail"),
         True,
     ),
-    ("worker", "lake", "Parquet", "sealed blocks", "SHA-256 of each file, read back before it counts", True),
-    ("database", "web", "PostgreSQL", "records; changes back", "row-level security, audit trail by triggers", True),
+    ("worker", "lake", "Parquet", _("sealed blocks"), _("SHA-256 of each file, read back before it counts"), True),
+    (
+        "database",
+        "web",
+        "PostgreSQL",
+        _("records; changes back"),
+        _("row-level security, audit trail by triggers"),
+        True,
+    ),
     (
         "web",
         "browsers",
         "HTTPS",
-        "pages; what people enter",
-        "sign-in, CSRF token, content hash at each signature",
+        _("pages; what people enter"),
+        _("sign-in, CSRF token, content hash at each signature"),
         True,
     ),
-    ("worker", "checkpoints", "file", "signed checkpoints of the log", "Ed25519 signature, consistency proofs", False),
+    (
+        "worker",
+        "checkpoints",
+        "file",
+        _("signed checkpoints of the log"),
+        _("Ed25519 signature, consistency proofs"),
+        False,
+    ),
 )
 
 
@@ -111,10 +139,10 @@ def prefill(company: object) -> None:
                     checks=checks,
                 )
 
-        checks = "OPC UA status of each value, counters without holes, watched links and clocks"
+        checks = _("OPC UA status of each value, counters without holes, watched links and clocks")
         for one in [*Equipment.objects.order_by("code"), *Instrument.objects.order_by("code")]:
             device = add(one.code, Kind.DEVICE, one.name_ko, one.name_en, 3, "")
-            data = "spectra" if isinstance(one, Instrument) else "process values"
+            data = _("spectra") if isinstance(one, Instrument) else _("process values")
             link(device.code, "gateway", "OPC UA", data, checks, False)
         for between in BETWEEN:
             link(*between)

@@ -29,7 +29,11 @@ document.addEventListener("htmx:afterSwap", (event) => {
   }, { once: true });
 });
 
+const closeMenus = (but) => document.querySelectorAll(".nav details[open]").forEach((menu) => { if (menu !== but) menu.open = false; });
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") closeMenus(); });
+
 document.addEventListener("click", (event) => {
+  closeMenus(event.target.closest(".nav details"));
   if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
   if (event.target.closest("[data-print]")) window.print();
 });
