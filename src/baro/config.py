@@ -72,6 +72,10 @@ class Config(BaseSettings):
         ge=1,
         description="Most that the spool may keep on disk; beyond it the gateway records a gap.",
     )
+    file_stores: dict[str, Path] = Field(
+        default_factory=dict,
+        description="Storages of agents as this server reads them, JSON: COMPANY/AGENT to folder.",
+    )
     ntp_server: str = Field(
         default="",
         description="Time server the clock is compared with, host or host:port. Empty: steps are watched only.",

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from baro import logs
 from baro.starting import stop_event
+
+if TYPE_CHECKING:
+    from baro.edge.agent.delivery import Delivery
+    from baro.edge.agent.journal import Journal
 
 
 def register(app: App) -> None:
@@ -35,10 +40,39 @@ def agent(
             sys.exit(_check(settings.storage, head))
         from baro.edge.agent.service import run
 
-        run(settings, stop_event())
+        run(settings, stop_event(), _delivery(settings.agent) if settings.agent else None)
     except EdgeError as error:
         logging.getLogger("baro.agent").error("%s", error)
         sys.exit(2)
+
+
+def _delivery(agent: str) -> Callable[[Journal], Delivery]:
+    """The way of the journal to the server whose database the settings name."""
+    import psycopg
+
+    from baro.config import config
+    from baro.database.roles import Role, conninfo
+    from baro.edge.agent.delivery import Delivery, open_spool
+    from baro.edge.errors import AgentConfigError
+    from baro.historian.errors import StoreUnavailable
+    from baro.historian.sink import PostgresSink
+
+    if not config().database_url:
+        raise AgentConfigError("agent: there is nowhere to deliver to, BARO_DATABASE_URL is empty")
+    target = conninfo(config().database_url, Role.APP, "baro agent")
+
+    def find() -> PostgresSink:
+        with psycopg.connect(target, connect_timeout=10) as connection:
+            row = connection.execute("SELECT people_company_id(%s)", [config().company]).fetchone()
+        if row is None or row[0] is None:
+            raise StoreUnavailable(company=config().company)
+        return PostgresSink(target, row[0], "baro agent")
+
+    def deliver(journal: Journal) -> Delivery:
+        spool = open_spool(config().home / "spool" / f"agent-{agent}.sqlite", config().spool_limit_mb * 1024 * 1024)
+        return Delivery(agent, journal, spool, find)
+
+    return deliver
 
 
 def _check(storage: Path, head: str) -> int:

@@ -155,17 +155,32 @@ def _records() -> Iterator[Any]:
 def records(
     *,
     company: Annotated[str, Parameter(help="Code of a company: only its records. Empty: all of them.")] = "",
+    files: Annotated[bool, Parameter(help="Hash the files of stand-alone instruments again, too.")] = True,
 ) -> None:
     """Compare every record with what its audit trail says; exit 0 only when all are equal."""
     with _records() as console:
         from baro.apps.ledger.archive.replay import check_records
-        from baro.apps.people.queries import company_of
+        from baro.apps.ledger.queries import one_line
+        from baro.apps.people.queries import companies, company_of
+        from baro.apps.plant.files.checking import look
 
         found = check_records(company_of(company) if company else None)
         for finding in found:
             console.print(f"{finding.kind.upper()}  {finding}", markup=False, soft_wrap=True)
         console.print("records: equal to their trail" if not found else f"records: {len(found)} NOT EQUAL")
-    sys.exit(1 if found else 0)
+        wrong = 0
+        for each in ([company_of(company)] if company else companies()) if files else ():
+            report = look(each)
+            wrong += len(report.wrong)
+            for problem in report.wrong:
+                console.print(one_line(f"FILES  {problem.kind}  {problem}"), markup=False, soft_wrap=True)
+            for note in report.notes:
+                console.print(f"NOTE   {note}", markup=False, soft_wrap=True)
+            if report.entries:
+                console.print(
+                    f"files: {report.files} hashed again, {report.entries} entries, {len(report.wrong)} wrong"
+                )
+    sys.exit(1 if found or wrong else 0)
 
 
 def signatures(

@@ -14,7 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from baro.edge.blocks import Axis, Block, Event, EventKind, Gap, GapReason, Kind, samples_batch, spectra_batch
+from baro.edge.blocks import (
+    Axis,
+    Block,
+    Event,
+    EventKind,
+    Gap,
+    GapReason,
+    JournalPart,
+    Kind,
+    samples_batch,
+    spectra_batch,
+)
 from baro.edge.clock import ClockWatch
 from baro.edge.driver import (
     Emission,
@@ -27,7 +38,7 @@ from baro.edge.driver import (
 )
 from baro.edge.state import LastSample, OpenGap, Place, SourceState, told
 
-Item = Axis | Block | Gap | Event
+Item = Axis | Block | Gap | Event | JournalPart
 Received = tuple[datetime, Sequence[Emission]]
 Recall = Callable[[str], tuple[int, int] | None]
 

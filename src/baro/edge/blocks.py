@@ -175,6 +175,17 @@ class Event:
     payload: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class JournalPart:
+    """Entries of the journal of an agent that follow each other: `lines` as they stand in it, without line feeds.
+
+    `source` is the name of the agent; (source, number of the entry) names one entry for ever.
+    """
+
+    source: str
+    lines: tuple[bytes, ...]
+
+
 def batch_from_bytes(body: bytes) -> pa.RecordBatch:
     """The record batch of one IPC stream. Raises pyarrow.ArrowInvalid when the body is damaged."""
     with pa.ipc.open_stream(pa.BufferReader(body)) as reader:

@@ -16,7 +16,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from baro.edge.blocks import Axis, Block, Event, EventKind, Gap, GapReason, Kind, utc_now
+from baro.edge.blocks import Axis, Block, Event, EventKind, Gap, GapReason, JournalPart, Kind, utc_now
 from baro.edge.spool import Spool, Spooled, carried
 from baro.edge.state import from_us
 
@@ -43,6 +43,10 @@ class Sink(Protocol):
 
     def write_event(self, event: Event) -> None:
         """Keep an event; equal events are one."""
+
+    def write_journal(self, part: JournalPart) -> None:
+        """Keep entries of an agent's journal, all or none; (source, number) names one. An entry is kept only behind
+        the one that it follows."""
 
     def last_seq(self, source: str) -> tuple[int, int] | None:
         """(epoch, seq) of the newest observation kept of `source`."""
@@ -144,6 +148,8 @@ def deliver(parcel: Sequence[Spooled], sink: Sink) -> None:
         sink.write_gap(item)
     elif isinstance(item, Event):
         sink.write_event(item)
+    elif isinstance(item, JournalPart):
+        sink.write_journal(item)
     else:
         sink.write_axis(item)
 
@@ -173,11 +179,13 @@ def _gap(block: Block) -> Gap:
     )
 
 
-def _name(item: Axis | Block | Gap | Event) -> str:
+def _name(item: Axis | Block | Gap | Event | JournalPart) -> str:
     """An item in words."""
     if isinstance(item, Axis):
         return f"the axis {item.digest}"
     if isinstance(item, Event):
         return f"the event {item.kind} of {item.source}"
+    if isinstance(item, JournalPart):
+        return f"{len(item.lines)} entries of the journal of {item.source}"
     what = item.kind.value if isinstance(item, Block) else "the gap"
     return f"{what} {item.source} {item.epoch}:{item.first_seq}-{item.last_seq}"

@@ -26,6 +26,7 @@ from baro.edge.blocks import (
     EventKind,
     Gap,
     GapReason,
+    JournalPart,
     Kind,
     batch_from_bytes,
 )
@@ -54,7 +55,8 @@ create table if not exists refused (
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """One item on its way to the sink. `digests` and `body` are empty unless it is a block."""
+    """One item on its way to the sink. `digests` are empty unless it is a block, `body` unless it is one or a part of a
+    journal."""
 
     id: int
     item: Item
@@ -65,8 +67,8 @@ class Spooled:
 class Spool:
     """The spool of one gateway.
 
-    path: the file, made if absent. limit: most bytes of undelivered bodies; `append` of blocks beyond it
-    raises SpoolFullError and takes nothing. Gaps, events and axes are always taken: they are what tells of
+    path: the file, made if absent. limit: most bytes of undelivered bodies; `append` of blocks or of a journal
+    beyond it raises SpoolFullError and takes nothing. Gaps, events and axes are always taken: they are what tells of
     the loss. One thread appends while another delivers.
     """
 
@@ -178,8 +180,8 @@ class Spool:
 
 
 def carried(entry: Spooled) -> bytes:
-    """All that an item holds, as bytes: a block's Arrow IPC stream; of others their JSON, a line feed, and the
-    payload of an event."""
+    """All that an item holds, as bytes: a block's Arrow IPC stream, the lines of a journal; of others their
+    JSON, a line feed, and the payload of an event."""
     if entry.body:
         return entry.body
     head, payload, _ = _row(entry.item)
@@ -227,6 +229,8 @@ def _row(item: Item) -> tuple[str, bytes, bytes]:
             "detail": item.detail,
         }
         return json.dumps(head), item.payload, b""
+    if isinstance(item, JournalPart):
+        return json.dumps({"is": "journal", "source": item.source}), b"", b"\n".join(item.lines)
     return json.dumps({"is": "axis", "values": item.values, "unit": item.unit}), b"", b""
 
 
@@ -238,6 +242,8 @@ def _spooled(id_: int, text: str, digests: bytes, body: bytes) -> Spooled:
         block = Block(head["source"], Kind(head["kind"]), head["epoch"], head["lot"], head["axis"], batch)
         parts = [digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES)]
         return Spooled(id_, block, parts, body)
+    if form == "journal":
+        return Spooled(id_, JournalPart(head["source"], tuple(body.split(b"\n"))), [], body)
     item: Item
     if form == "gap":
         ended_at = head["ended_at"]

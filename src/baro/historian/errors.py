@@ -47,6 +47,10 @@ class Overlap(Refused):
     """Some of these sequence numbers are stored already, in another block. What is stored stays."""
 
 
+class ChainBroken(Refused):
+    """This entry of a journal does not follow from the one before it that is stored. What is stored stays."""
+
+
 class Damaged(HistorianError):
     """What is stored no longer gives the digest it was stored with."""
 

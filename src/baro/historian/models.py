@@ -100,6 +100,32 @@ class StoredEvent(Stored):
         return f"{self.source} {self.kind} {self.at}"
 
 
+class StoredJournalEntry(Stored):
+    guard = RECORDED
+
+    agent = models.TextField()
+    number = models.BigIntegerField()
+    previous = models.TextField()
+    hash = models.TextField()
+    line = models.TextField()
+    at = models.DateTimeField()
+    kind = models.TextField()
+    finding = models.TextField()
+    instrument = models.TextField()
+    path = models.TextField()
+    detail = models.TextField()
+    digest = models.TextField()
+    size = models.BigIntegerField(null=True)
+    version = models.BigIntegerField(null=True)
+    modified_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "historian_journal"
+
+    def __str__(self) -> str:
+        return f"{self.agent} {self.number}"
+
+
 class StoredSegment(Stored):
     guard = RECORDED
 

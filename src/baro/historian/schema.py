@@ -12,7 +12,14 @@ GUARD = Guard(audited=False, append_only=True)
 RECORDED = Guard(append_only=True)
 """Few rows, and what everything else rests on: each is an entry of the trail, so digests of files are in the log."""
 
-TABLES = ("historian_axis", "historian_block", "historian_gap", "historian_event", "historian_segment")
+TABLES = (
+    "historian_axis",
+    "historian_block",
+    "historian_gap",
+    "historian_event",
+    "historian_segment",
+    "historian_journal",
+)
 
 
 def scripts() -> list[str]:

@@ -23,7 +23,8 @@ import pyarrow.compute as pc
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from baro.database.context import Context
-from baro.edge.blocks import Axis, Block, Event, Gap, Kind
+from baro.edge.blocks import Axis, Block, Event, Gap, JournalPart, Kind
+from baro.historian import journal
 from baro.historian.errors import ContentConflict, Malformed, Overlap, Refused, StoreUnavailable
 from baro.historian.ranges import as_text, runs
 
@@ -46,10 +47,12 @@ _INSERT_BLOCK = """
 class PostgresSink:
     """Writes what one company's gateway collected. May be used from several threads.
 
-    conninfo: a connection string that acts as ``baro_app`` (`baro.database.roles.conninfo`).
+    conninfo: a connection string that acts as ``baro_app`` (`baro.database.roles.conninfo`). actor: the program that
+    the trail names.
     """
 
-    def __init__(self, conninfo: str, company_id: UUID) -> None:
+    def __init__(self, conninfo: str, company_id: UUID, actor: str = "baro gateway") -> None:
+        self.actor = actor
         self.conninfo = conninfo
         self.company_id = company_id
         # a cut network must show as an error; who sets these in the connection string is heard
@@ -124,6 +127,15 @@ class PostgresSink:
             if cursor.fetchone():
                 self._tell(cursor, event.source, event.kind, event.at, type="event")
 
+    def write_journal(self, part: JournalPart) -> None:
+        """Store entries of an agent's journal, all or none; those that are stored already fall away.
+
+        Raises Malformed, ContentConflict or ChainBroken when they can never be stored, StoreUnavailable when they
+        should be written again.
+        """
+        with self._transaction() as cursor:
+            journal.write(cursor, self.company_id, part)
+
     def last_seq(self, source: str) -> tuple[int, int] | None:
         """The greatest (epoch, seq) stored of `source`, None when there is nothing of it."""
         with self._transaction() as cursor:
@@ -175,7 +187,7 @@ class PostgresSink:
                 if self._connection is None or self._connection.closed:
                     self._connection = psycopg.connect(make_conninfo(self.conninfo, **self._patience), autocommit=True)
                 with self._connection.transaction(), self._connection.cursor() as cursor:
-                    Context(self.company_id, None, "baro gateway", "reported by the equipment").apply(cursor)
+                    Context(self.company_id, None, self.actor, "reported by the equipment").apply(cursor)
                     yield cursor
             except psycopg.errors.ExclusionViolation as error:
                 raise Overlap(detail=_detail(error)) from error

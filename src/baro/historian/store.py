@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +21,10 @@ from baro.historian import catalogue, check, seal
 from baro.historian.aggregate import BAD, Grid, How, Series, extremes
 from baro.historian.bodies import TAG, digest_rows, integers, matrix, texts
 from baro.historian.catalogue import BlockRow, EventRow, GapRow, LotRow, Segment
+from baro.historian.check_journal import FilesReport, check_journal
 from baro.historian.errors import AxesDiffer, UnknownAxis
 from baro.historian.findings import Finding
+from baro.historian.journal import Head, heads
 from baro.historian.reading import Part, read_parts
 from baro.historian.session import Session
 from baro.historian.traces import TagRef, Trace, micros, trace, unique
@@ -202,6 +204,16 @@ class Historian:
     def check(self, lot: str | None = None) -> list[Finding]:
         """See `check.check`."""
         return check.check(self._session, self.data_dir, lot)
+
+    def check_files(self, stores: Mapping[str, Path]) -> FilesReport:
+        """See `check_journal.check_journal`."""
+        with self._session.transaction() as cursor:
+            return check_journal(cursor, self.company_id, stores)
+
+    def journal_heads(self) -> list[Head]:
+        """The last entry of the journal of each agent."""
+        with self._session.transaction() as cursor:
+            return heads(cursor, self.company_id)
 
     def close(self) -> None:
         """Close the historian's own connection; a caller's is left as it is."""

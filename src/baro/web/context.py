@@ -18,6 +18,7 @@ from baro.apps.people.middleware import PASSWORD_DAYS_KEY
 from baro.apps.people.queries import misuse_of_late
 from baro.apps.people.rights.queries import notices
 from baro.apps.people.roles import Permission
+from baro.apps.plant.files.queries import notices as file_notices
 
 VERSION = version("baro")
 
@@ -91,4 +92,4 @@ def _notices(request: HttpRequest) -> list[tuple[str, str]]:
     """What waits for this person's hand, on whole pages only."""
     user = getattr(request, "user", None)
     part = "HX-Request" in request.headers
-    return notices(user) if user and user.is_authenticated and not part else []
+    return notices(user) + file_notices(user) if user and user.is_authenticated and not part else []

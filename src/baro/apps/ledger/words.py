@@ -14,6 +14,7 @@ TABLES: dict[str, str | Promise] = {
     "historian_axis": _("spectral axis"),
     "historian_event": _("event"),
     "historian_gap": _("gap"),
+    "historian_journal": _("entry of an instrument's journal"),
     "historian_segment": _("sealed file"),
     "ledger_accountability": _("statement on electronic signatures"),
     "ledger_auditreview": _("audit trail review"),
@@ -49,6 +50,8 @@ TABLES: dict[str, str | Promise] = {
     "plant_clockevent": _("event of the clock"),
     "plant_computerisedsystem": _("computerised system"),
     "plant_equipment": _("equipment"),
+    "plant_filecheck": _("check of stored files"),
+    "plant_findingacknowledgment": _("acknowledged finding"),
     "plant_instrument": _("instrument"),
     "plant_systemevaluation": _("evaluation of a system"),
     "plant_systeminterface": _("interface"),
@@ -95,6 +98,7 @@ REASONS = frozenset(
         gettext_noop("session ended"),
         gettext_noop("settings at the start of the program"),
         gettext_noop("signed in"),
+        gettext_noop("stored files checked"),
         gettext_noop("verification of the log"),
     }
 )

@@ -15,3 +15,24 @@ class DatesInvalid(BaroError):
     code = "PLT-0002"
     message = _("A date does not fit: it is none, lies in the past, or ends before it begins.")
     advice = _("Correct the date.")
+
+
+class FindingUnknown(BaroError):
+    code = "PLT-0003"
+    status = 409
+    message = _("One of these is no finding, or somebody has acknowledged it already. Nothing was recorded.")
+    advice = _("Load the page again and choose from what is still open.")
+
+
+class OriginalAway(BaroError):
+    code = "PLT-0004"
+    status = 404
+    message = _("This server does not have the stored file.")
+    advice = _("See to it that BARO_FILE_STORES names the storage of the agent and that the folder can be read.")
+
+
+class OriginalDamaged(BaroError):
+    code = "PLT-0005"
+    status = 409
+    message = _("The stored file is no longer what it was, so it is not given out.")
+    advice = _("Keep the storage as it is, and take the file from a backup of it. Tell the head of quality.")

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from baro.apps.plant import views
+from baro.apps.plant.files import views as files
 
 app_name = "plant"
 urlpatterns = [
@@ -10,4 +11,8 @@ urlpatterns = [
     path("systems/new", views.edit, name="new"),
     path("systems/<uuid:system_id>", views.edit, name="edit"),
     path("systems/<uuid:system_id>/evaluate", views.evaluate, name="evaluate"),
+    path("systems/files", files.files, name="files"),
+    path("systems/files/acknowledge", files.acknowledge, name="acknowledge"),
+    path("systems/files/check", files.check, name="check-files"),
+    path("systems/files/<int:entry>/original", files.original, name="original"),
 ]

@@ -23,6 +23,7 @@ from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
 from baro.apps.plant.clock import queries as clock
 from baro.apps.plant.errors import DatesInvalid
+from baro.apps.plant.files.queries import collected
 from baro.apps.plant.inventory import services
 from baro.apps.plant.inventory.drawing import draw
 from baro.apps.plant.inventory.queries import newest_evaluations
@@ -44,6 +45,7 @@ def systems(request: HttpRequest) -> HttpResponse:
         "interfaces": between,
         "drawing": draw(found, between),
         "today": timezone.localdate(),
+        "collected": collected(system.code for system in found),
         "manages": request.user.may(Permission.MANAGE_SYSTEMS),
         "evaluates": request.user.may(Permission.EVALUATE_SYSTEMS),
         "clocks": clock.compared(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from baro.edge.errors import AgentConfigError
+
+AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What an agent may be called whose journal is delivered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +46,23 @@ class InstrumentRule:
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """`rescan`: seconds between two looks at a folder when nothing wakes the agent. `digest`: of the file read."""
+    """`rescan`: seconds between two looks at a folder when nothing wakes the agent. `digest`: of the file read.
+    `agent`: the name under which the journal is delivered; empty: it is not."""
 
     storage: Path
     rescan: float
     instruments: tuple[InstrumentRule, ...]
     digest: str
+    agent: str = ""
 
     def on_record(self) -> dict[str, Any]:
         """What the journal keeps of the settings at every start."""
-        return {"config": self.digest, "rescan": self.rescan, "rules": [asdict(rule) for rule in self.instruments]}
+        return {
+            "config": self.digest,
+            "agent": self.agent,
+            "rescan": self.rescan,
+            "rules": [asdict(rule) for rule in self.instruments],
+        }
 
 
 def load(path: Path) -> AgentConfig:
@@ -61,10 +72,13 @@ def load(path: Path) -> AgentConfig:
         content = tomllib.loads(data.decode("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise AgentConfigError(f"{path}: {error}") from error
-    unknown = set(content) - {"storage", "rescan", "instrument"}
+    unknown = set(content) - {"storage", "rescan", "instrument", "agent"}
     if unknown:
         raise AgentConfigError(f"unknown: {', '.join(sorted(unknown))}")
     storage = _text(content, "storage")
+    agent = _text(content, "agent") if "agent" in content else ""
+    if agent and not AGENT.fullmatch(agent):
+        raise AgentConfigError("agent is a name of at most 64 letters, digits, points and hyphens")
     tables = content.get("instrument")
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise AgentConfigError("at least one [[instrument]] is needed")
@@ -76,7 +90,7 @@ def load(path: Path) -> AgentConfig:
         folder = Path(rule.folder).resolve()
         if place == folder or place.is_relative_to(folder) or folder.is_relative_to(place):
             raise AgentConfigError(f"{rule.name}: folder and storage lie in each other")
-    return AgentConfig(place, _seconds(content, "rescan", 60.0), rules, hashlib.sha256(data).hexdigest())
+    return AgentConfig(place, _seconds(content, "rescan", 60.0), rules, hashlib.sha256(data).hexdigest(), agent)
 
 
 def _rule(table: dict[str, Any]) -> InstrumentRule:

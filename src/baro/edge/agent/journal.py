@@ -120,6 +120,11 @@ class Journal:
             os.ftruncate(self._fd, self._length)
             os.fsync(self._fd)
 
+    @property
+    def length(self) -> int:
+        """Bytes of the entries that are safe on the disk."""
+        return self._length
+
     def append(self, *entries: Entry) -> list[Entry]:
         """Write entries; when this returns they are on the disk. If it raises, nothing of them is there. Of a
         crash in the middle the first ones may stay."""

@@ -15,6 +15,7 @@ import watchfiles
 
 from baro import __version__
 from baro.edge.agent.config import AgentConfig
+from baro.edge.agent.delivery import Delivery
 from baro.edge.agent.findings import Finding, Memory
 from baro.edge.agent.journal import Entry, Journal
 from baro.edge.agent.store import Store
@@ -92,9 +93,10 @@ class Agent:
         self.journal.close()
 
 
-def run(config: AgentConfig, stop: threading.Event) -> None:
-    """Watch until `stop` is set. Raises what `Agent` does."""
+def run(config: AgentConfig, stop: threading.Event, deliver: Callable[[Journal], Delivery] | None = None) -> None:
+    """Watch until `stop` is set. deliver: makes the way of the journal to the server. Raises what `Agent` does."""
     agent = Agent(config)
+    delivery = None
     for watcher in agent.watchers:
         watcher.stopped = stop.is_set
     wake = threading.Event()
@@ -103,12 +105,18 @@ def run(config: AgentConfig, stop: threading.Event) -> None:
         for rule in config.instruments
     ]
     try:
+        if deliver is not None:
+            delivery = deliver(agent.journal)
+            delivery.start()
+            delivery.forward()
         for thread in stirs:
             thread.start()
         while not stop.is_set():
             wake.clear()
             began = time.monotonic()
             rest = agent.look()
+            if delivery is not None:
+                delivery.forward()
             least = 10 * (time.monotonic() - began)
             if stop.wait(min(0.05 + least, rest)):
                 break
@@ -116,6 +124,8 @@ def run(config: AgentConfig, stop: threading.Event) -> None:
             while not stop.is_set() and not wake.is_set() and time.monotonic() < deadline:
                 wake.wait(min(0.2, max(0.0, deadline - time.monotonic())))
     finally:
+        if delivery is not None:
+            delivery.close()
         agent.close()
         for thread in stirs:
             thread.join(2.0)
