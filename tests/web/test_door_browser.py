@@ -86,6 +86,9 @@ def test_enrol_an_app_and_sign_in_with_its_code(browser: Browser, address: str, 
     page.get_by_test_id("to-totp").click()
     secret = "".join(page.get_by_test_id("totp-secret").inner_text().split())
     expect(page.locator(".qr svg")).to_be_visible()
+    ends = "e => ['right', 'bottom'].map(side => e.getBoundingClientRect()[side])"
+    drawn, picture = (page.eval_on_selector(what, ends) for what in (".qr svg path:last-of-type", ".qr svg"))
+    assert all(end <= edge for end, edge in zip(drawn, picture, strict=True)), "a code that is cut cannot be scanned"
     page.fill("#code", second.totp_at(secret, int(time.time()) // 30 - 1))
     page.fill("#password", ours.password)
     page.get_by_test_id("enrol").click()

@@ -36,7 +36,7 @@ def totp(request: HttpRequest) -> HttpResponse:
     page = {
         "section": "account",
         # drawn here, from our own text
-        "qr": mark_safe(segno.make(uri, micro=False).svg_inline(scale=5, border=2)),  # noqa: S308
+        "qr": mark_safe(segno.make(uri, micro=False).svg_inline(omitsize=True)),  # noqa: S308
         "secret": " ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
         "must": request.session.get(MUST_KEY) == "factor",
         "replaces": second.factors_of(request.user).totp is not None,
