@@ -7,9 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -17,6 +16,9 @@ import pytest
 
 from baro.apps.ledger.merkle.note import Verifier, split_note
 from baro.database.embedded import EmbeddedServer
+from tests.continuity.installations import Installation, work
+
+__all__ = ["work"]
 
 FIRST = """
 import django; django.setup()
@@ -46,42 +48,6 @@ with change(Program('tester', plant.company), 'sealed'):
 while integrate(): pass
 print(newest_checkpoint().note, end='')
 """
-
-
-class Installation:
-    """An installation of its own, on a private unix socket."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.server = EmbeddedServer(home / "postgres")
-        self.url = self.server.start()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("BARO_")}
-        self.environment = kept | {
-            "BARO_HOME": str(home),
-            "BARO_DATABASE_URL": self.url,
-            "BARO_COMPANY": "c1",
-            "DJANGO_SETTINGS_MODULE": "baro.settings",
-        }
-
-    def run(self, *words: object, expect: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, *map(str, words)],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done.stdout
-
-
-@pytest.fixture
-def work() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="baro-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait(until: Callable[[], bool], what: str, patience_s: float = 90.0) -> None:

@@ -23,6 +23,9 @@ def register(app: App, verify: App) -> None:
     exports = App(name="export", help="Make a package that proves itself, for a stranger.")
     exports.command(export_batch, name="batch")
     app.command(exports)
+    imports = App(name="import", help="Take in a package of another installation.")
+    imports.command(import_batch, name="batch")
+    app.command(imports)
     app.command(backup)
     app.command(restore)
     app.command(drill)
@@ -45,6 +48,31 @@ def export_batch(
             raise PlaceTaken(place=place)
         package = export(Program("baro export", company_of(config().company)), lot, reason)
         console.print(f"{package.write(place)}: {len(package.files)} files", markup=False, soft_wrap=True)
+
+
+def import_batch(
+    package: Path,
+    *,
+    key: Annotated[tuple[str, ...], Parameter(help="Public key (vkey) of the package's log, from elsewhere.")] = (),
+    origin: Annotated[str, Parameter(help="Name that the log must have. Empty: that of the key.")] = "",
+    company: Annotated[str, Parameter(help="Code of the company that takes it in. Empty: BARO_COMPANY.")] = "",
+    reason: Annotated[str, Parameter(help="Why it is taken in; it is on record.")] = "imported by command",
+) -> None:
+    """Take in a lot from a package of another installation: verified, computed again, all of it or nothing."""
+    with _records() as console:
+        from baro.apps.ledger.services import Program
+        from baro.apps.people.queries import company_of
+        from baro.apps.release.importing import import_batch as take_in
+
+        actor = Program("baro import", company_of(company or config().company))
+        taken = take_in(actor, package, list(key), reason, origin)
+        record = taken.record
+        state = "taken in and computed again: equal" if taken.new else "was taken in before; nothing was done"
+        console.print(
+            f"{taken.lot_no}: {state}; from {record.origin}, export {record.export_id}, SHA-256 {record.sha256}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def backup(

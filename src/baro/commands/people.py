@@ -28,10 +28,10 @@ def add_company(
     *,
     name_ko: Annotated[str, Parameter(help="Name in Korean.")],
     name_en: Annotated[str, Parameter(help="Name in English.")],
-    site_ko: Annotated[str, Parameter(help="Name of the first site in Korean.")],
-    site_en: Annotated[str, Parameter(help="Name of the first site in English.")],
+    site_ko: Annotated[str, Parameter(help="Name of the first site in Korean. Empty: no site.")] = "",
+    site_en: Annotated[str, Parameter(help="Name of the first site in English.")] = "",
 ) -> None:
-    """Set up a company with its first site."""
+    """Set up a company with its first site; without one, a company that takes in the records of others."""
     setup_django()
     from baro.apps.people.services import create_company
 

@@ -21,8 +21,11 @@ from baro.apps.people.second import factors_of
 USERNAME = re.compile(r"[\w.@+-]{1,150}")
 
 
-def create_company(code: str, name_ko: str, name_en: str, *, site_ko: str, site_en: str) -> Company:
-    """A company with its first site. Done at installation, before there is anyone to permit it. Raises CodeTaken."""
+def create_company(code: str, name_ko: str, name_en: str, *, site_ko: str = "", site_en: str = "") -> Company:
+    """A company with its first site, if one is named. Done at installation, before there is anyone to permit it.
+
+    Raises CodeTaken.
+    """
     company = Company(code=code, name_ko=name_ko, name_en=name_en)
     with change(Program("baro setup", company.id), "company set up"):
         try:
@@ -30,7 +33,8 @@ def create_company(code: str, name_ko: str, name_en: str, *, site_ko: str, site_
                 company.save(force_insert=True)
         except IntegrityError as error:
             raise CodeTaken(code=code) from error
-        Site.objects.create(company=company, code="main", name_ko=site_ko, name_en=site_en)
+        if site_ko or site_en:
+            Site.objects.create(company=company, code="main", name_ko=site_ko or site_en, name_en=site_en or site_ko)
     return company
 
 

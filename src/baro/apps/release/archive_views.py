@@ -8,8 +8,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -18,9 +18,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from baro.apps.ledger.archive import retention as holds
 from baro.apps.ledger.archive.errors import HoldThere, HoldUnknown
+from baro.apps.ledger.delivering import Download
 from baro.apps.ledger.dialogs import Act, Given, signature_dialog
 from baro.apps.ledger.errors import BaroError
-from baro.apps.ledger.models import Backup, ExportedPackage, LegalHold, Meaning, RestoreDrill
+from baro.apps.ledger.models import Backup, ExportedPackage, ImportedPackage, LegalHold, Meaning, RestoreDrill
 from baro.apps.ledger.services import content_hash
 from baro.apps.manufacturing.models import Lot
 from baro.apps.people.roles import Permission
@@ -28,6 +29,7 @@ from baro.apps.quality.models import Product
 from baro.apps.release import retention
 from baro.apps.release.addresses import whole_number
 from baro.apps.release.queries import lot_of
+from baro.config import config
 
 PAGE = 50
 SHOWN = 20
@@ -87,11 +89,23 @@ def archive(request: HttpRequest) -> HttpResponse:
         "rules": holds.rules_of(retention.LOT),
         "holds": _holds(),
         "packages": ExportedPackage.objects.order_by("-recorded_at")[:SHOWN],
+        "imports": ImportedPackage.objects.order_by("-recorded_at")[:SHOWN],
         "backups": Backup.objects.order_by("-finished_at")[:SHOWN],
         "drills": RestoreDrill.objects.order_by("-finished_at")[:SHOWN],
         "manages": request.user.may(Permission.MANAGE_RETENTION),
     }
     return render(request, "release/archive.html", page)
+
+
+@require_GET
+def imported(request: HttpRequest, package_id: UUID) -> Download:
+    """The package that a lot came with, as it came: with the trail and the proofs of the log it comes from."""
+    package = get_object_or_404(ImportedPackage, id=package_id)
+    try:
+        file = (config().data_dir / package.path).open("rb")
+    except OSError as error:
+        raise Http404 from error
+    return Download(file, f"{package.name}.zip", "application/zip")
 
 
 @require_http_methods(["GET", "POST"])

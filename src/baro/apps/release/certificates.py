@@ -19,14 +19,19 @@ from baro.apps.release.certificate import (
 from baro.apps.release.models import Decision
 
 
-def content_of(decision: Decision, issued_at: datetime, version: str, proof: str) -> CertificateContent:
-    """The content of the certificate of a signed decision; `proof`: the checkpoint it names."""
+def content_of(
+    decision: Decision, issued_at: datetime, version: str, proof: str, company: Words | None = None
+) -> CertificateContent:
+    """The content of the certificate of a signed decision; `proof`: the checkpoint it names.
+
+    company: the name of who issued it, where that is not the company that keeps the lot now.
+    """
     lot, verdict, signature = decision.lot, decision.verdict, decision.signature
-    product, site, company = lot.product, lot.equipment.site, lot.company
+    product, site = lot.product, lot.equipment.site
     evidence = verdict.evidence
     strength = f"{product.label_claim_mg.normalize():f} mg"
     return CertificateContent(
-        company=Words(company.name_ko, company.name_en),
+        company=company or Words(lot.company.name_ko, lot.company.name_en),
         site=Words(site.name_ko, site.name_en),
         time_zone=site.time_zone,
         product=Words(product.name_ko, product.name_en),

@@ -61,19 +61,23 @@ def collect(company: UUID, lot_no: str) -> Contents:
     return found
 
 
-def _records_of(lot: Lot) -> list[models.QuerySet[models.Model]]:
-    """The records of every room that name this lot, but not its momentary standing."""
+def rooms_of_lots() -> list[tuple[type[models.Model], str]]:
+    """The models of every room whose records name a lot, with the field that does; not a lot's momentary standing."""
     found = []
     for model in apps.get_models():
         guard = getattr(model, "guard", None)
         if issubclass(model, Record | Entry) and guard is not None and guard.audited:
-            keys = [
-                each.name
+            found += [
+                (model, each.name)
                 for each in model._meta.get_fields()
                 if isinstance(each, models.ForeignKey) and each.related_model is Lot
             ]
-            found += [model.objects.filter(**{key: lot}).order_by("id") for key in keys]  # type: ignore[attr-defined]
     return found
+
+
+def _records_of(lot: Lot) -> list[models.QuerySet[models.Model]]:
+    """The records of every room that name this lot."""
+    return [model.objects.filter(**{key: lot}).order_by("id") for model, key in rooms_of_lots()]  # type: ignore[attr-defined]
 
 
 def _referred(found: Contents) -> list[UUID]:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("lots/<lot:lot_no>/release/sign/<str:outcome>", views.sign, name="sign"),
     path("lots/<lot:lot_no>/history", views.history, name="history"),
     path("archive", archive_views.archive, name="archive"),
+    path("archive/imported/<uuid:package_id>.zip", archive_views.imported, name="imported"),
     path("archive/rule", archive_views.rule, name="rule"),
     path("archive/hold/<lot:lot_no>", archive_views.place, name="place-hold"),
     path("archive/lift/<uuid:hold_id>", archive_views.lift, name="lift-hold"),

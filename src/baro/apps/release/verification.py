@@ -10,7 +10,8 @@ from uuid import UUID
 import numpy as np
 
 import baro
-from baro.apps.ledger.models import Signature
+from baro.apps.ledger.archive.importing import imported
+from baro.apps.ledger.models import ImportedPackage, Signature
 from baro.apps.ledger.sealing import SealFinding, look
 from baro.apps.ledger.services import reading
 from baro.apps.ledger.signing import Finding, check
@@ -19,7 +20,7 @@ from baro.apps.pat.checking import check_predictions
 from baro.apps.pat.predictions import PredictionTable, joined, tabulate
 from baro.apps.pat.services import operator_for
 from baro.apps.quality.services import strategy_is_approved
-from baro.apps.release.certificate import render
+from baro.apps.release.certificate import Words, render
 from baro.apps.release.certificates import content_of
 from baro.apps.release.errors import LotUnknown
 from baro.apps.release.gathering import gather, historian
@@ -27,6 +28,7 @@ from baro.apps.release.judging import Missing
 from baro.apps.release.models import Certificate, Decision, Verdict
 from baro.apps.release.services import final_verdict
 from baro.apps.release.verdicts import Basis, Judged, verdict_hash
+from baro.config import config
 from baro.historian.errors import HistorianError
 from baro.historian.store import SpectraTable
 from baro.science.chemometrics.operator import OnlineOperator
@@ -81,7 +83,11 @@ def verify_batch(company: UUID, lot_no: str, block_size: int | None = None) -> V
             _recompute(lot, report, block_size)
         except (HistorianError, ScienceError) as error:
             report.differences.append(Difference("cannot be computed again", f"lot {lot_no}", found=str(error)))
-        report.differences += _signatures(lot)
+        origin = imported("manufacturing.Lot", lot.id)
+        if origin is not None:
+            report.differences += _kept(lot, origin)
+            report.notes.append(f"imported from {origin.origin}; the certificates are sealed with the keys of there")
+        report.differences += _signatures(lot, origin)
     return report
 
 
@@ -170,7 +176,19 @@ def _verdict(lot: Lot, verdict: Verdict | None, found: Judged) -> Iterator[Diffe
         yield Difference("verdict", where, verdict.content_hash, found.content_hash)
 
 
-def _signatures(lot: Lot) -> Iterator[Difference]:
+def _kept(lot: Lot, origin: ImportedPackage) -> Iterator[Difference]:
+    """The package that an imported lot came with, against its digest."""
+    where = f"lot {lot.lot_no}, {origin.path}"
+    try:
+        with (config().data_dir / origin.path).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        found = error.strerror or str(error)
+    if found != origin.sha256:
+        yield Difference("imported package", where, origin.sha256, found)
+
+
+def _signatures(lot: Lot, origin: ImportedPackage | None) -> Iterator[Difference]:
     """Each decision's signature against what it signed, each certificate against its SHA-256."""
     for decision in Decision.objects.filter(lot=lot).select_related("signature", "verdict"):
         signature: Signature = decision.signature
@@ -180,21 +198,26 @@ def _signatures(lot: Lot) -> Iterator[Difference]:
             yield Difference("signed content", where, "valid", finding.value)
         for certificate in decision.certificates.all():
             named = f"lot {lot.lot_no}, certificate {certificate.number} ({certificate.language})"
-            yield from _certificate(decision, certificate, named)
+            yield from _certificate(decision, certificate, named, origin)
 
 
-def _certificate(decision: Decision, certificate: Certificate, named: str) -> Iterator[Difference]:
+def _certificate(
+    decision: Decision, certificate: Certificate, named: str, origin: ImportedPackage | None
+) -> Iterator[Difference]:
+    # one that came with a package is sealed by the installation that issued it, and the package's log proves it
+    good = {SealFinding.VALID} if origin is None else {SealFinding.VALID, SealFinding.OTHER_KEY}
     pdf = bytes(certificate.pdf)
     digest = hashlib.sha256(pdf).hexdigest()
     if digest != certificate.sha256:
         yield Difference("certificate", named, certificate.sha256, digest)
-    elif (found := look(pdf)) is not SealFinding.VALID:
+    elif (found := look(pdf)) not in good:
         yield Difference("seal of the certificate", named, "valid", found.value)
-    elif certificate.version == baro.__version__ and look(pdf, _rendered(decision, certificate)) != SealFinding.VALID:
+    elif certificate.version == baro.__version__ and look(pdf, _rendered(decision, certificate, origin)) not in good:
         yield Difference("certificate says something else than the decision", named, found=digest)
 
 
-def _rendered(decision: Decision, certificate: Certificate) -> bytes:
+def _rendered(decision: Decision, certificate: Certificate, origin: ImportedPackage | None) -> bytes:
     """The certificate as the records would give it now: the same version gives the same bytes, before the seal."""
-    content = content_of(decision, decision.signature.signed_at, certificate.version, certificate.proof)
+    company = Words(origin.held["company"]["name_ko"], origin.held["company"]["name_en"]) if origin else None
+    content = content_of(decision, decision.signature.signed_at, certificate.version, certificate.proof, company)
     return render(content, certificate.language)

@@ -40,13 +40,16 @@ class RecordsThere(BaroError):
     code = "ARC-0005"
     status = 409
     message = _("A record of the package is in this installation already: %(record)s.")
-    advice = _("A package is taken in once, and into another installation than the one it came from.")
+    advice = _(
+        "A lot is taken in once, and into another installation than the one it came from. Where only a code or source"
+        " is taken, take the package into a company of its own."
+    )
 
 
 class PackageNotFitting(BaroError):
     code = "ARC-0006"
     status = 422
-    message = _("A record of the package does not fit the tables of this version: %(record)s.")
+    message = _("The package does not fit the tables of this version: %(record)s.")
     advice = _("Bring this installation to the version of the one that exported the package, then import again.")
 
 
@@ -107,3 +110,18 @@ class ProductUnknown(BaroError):
     status = 404
     message = _("There is no product with the code %(code)s.")
     advice = _("Choose a product of the list, or none for a rule that is for all.")
+
+
+class RecordDiffers(BaroError):
+    code = "ARC-0015"
+    status = 409
+    message = _("A record that the lot hangs on is here already and says something else: %(record)s.")
+    advice = _("What was changed here is not overwritten. Take the package into a company of its own.")
+
+
+class ImportFailed(BaroError):
+    code = "ARC-0016"
+    status = 507
+    message = _("The package could not be read, or not be kept: %(problem)s.")
+    kept = _("Nothing was taken in.")
+    advice = _("See that there is room on the disk and that the package can be read, then import again.")

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.models.base import Entry, Record
 from baro.apps.ledger.models.signature import Signature
+from baro.apps.ledger.models.trail import AuditEntry
 
 
 class ExportedPackage(Entry):
@@ -26,7 +27,8 @@ class ImportedPackage(Entry):
     """A package of another installation, verified and taken in. The package itself is kept as it came.
 
     origin: the name of the log that proves it; key: that log's public key, as it was pinned at the import.
-    path: where in the lake the package is kept; sha256: of that file.
+    path: where in the lake the package is kept; sha256: of that file. held: what it says that is no record here: its
+    company, and the people whom its records name by an account.
     """
 
     subject = models.TextField(_("record type"))
@@ -37,6 +39,7 @@ class ImportedPackage(Entry):
     checkpoint = models.TextField(_("checkpoint"))
     export_id = models.UUIDField(_("export"))
     contents = models.JSONField(_("contents"))
+    held = models.JSONField(_("held by the package alone"), default=dict)
     path = models.TextField(_("path"))
     sha256 = models.CharField(_("file (SHA-256)"), max_length=64)
 
@@ -45,6 +48,12 @@ class ImportedPackage(Entry):
 
     def __str__(self) -> str:
         return f"{self.name} {self.origin}"
+
+    @property
+    def taken_by(self) -> str:
+        """Who took it in, as the trail says."""
+        entries = AuditEntry.objects.filter(table_name=self._meta.db_table, record_id=str(self.id))
+        return entries.order_by("id").values_list("actor", flat=True).first() or ""
 
 
 class Backup(Entry):

@@ -375,7 +375,8 @@ def need_plain(name: str) -> None:
     parts = name.split("/")
     plain = re.fullmatch(r"[\w.+@~ -]+(/[\w.+@~ -]+)*", name, re.ASCII) is not None
     inside = all(part.strip(". ") and not part.endswith((".", " ")) for part in parts)
-    need(plain and inside and len(name) <= 400, f"{name!a} is no name of a file of a package")
+    files = not any(re.match(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", part, re.IGNORECASE) for part in parts)
+    need(plain and inside and files and len(name) <= 400, f"{name!a} is no name of a file of a package")
 
 
 def opened_package(path: Path) -> Source:
@@ -425,13 +426,17 @@ def package(path: Path, keys: list[str], checkpoint: Path | None, consistency: P
 
 
 class Check:
-    """One check of one package. wrong: what does not hold. open: what could not be checked. notes: what to know."""
+    """One check of one package. wrong: what does not hold. open: what could not be checked. notes: what to know.
+
+    exported: the record of the export, as its proven entry says it.
+    """
 
     def __init__(self) -> None:
         self.wrong: list[str] = []
         self.open: list[str] = []
         self.notes: list[str] = []
         self.name = ""
+        self.exported: dict[str, Any] = {}
         self.entries = self.rows = self.files = 0
 
     def run(
@@ -554,6 +559,7 @@ class Check:
         shape = {"subject": str, "tables": dict, "files": dict, "trail": dict}
         good = isinstance(contents, dict) and all(type(contents.get(name)) is kind for name, kind in shape.items())
         need(good, "the entry of the export does not list its contents")
+        self.exported = leaf["new"]
         if contents != plain(manifest["contents"]):
             self.no("manifest.json: the list of contents is not the one that was recorded")
         if manifest["name"] != leaf["new"].get("name"):
