@@ -30,12 +30,14 @@ from baro.apps.ledger.models import AuditEntry, ImportedPackage
 from baro.apps.ledger.services import Program, reading
 from baro.apps.ledger.signing import check_all
 from baro.apps.people.queries import company_of
+from baro.apps.plant.models import Instrument
+from baro.apps.quality.models import ControlStrategy
 from baro.apps.release.online import Online
 from baro.apps.release.package import export_batch
 from baro.cli import app
 from tests.plant import work
 
-lot_no, back, *words = sys.argv[1:]
+lot_no, back, earlier, next_place, *words = sys.argv[1:]
 company = company_of('archive')
 found = {}
 
@@ -47,6 +49,13 @@ def baro(*words):
         except SystemExit as end:
             status = end.code
     return [status, out.getvalue()]
+
+def basis():
+    with reading(company):
+        return {
+            'calibrated': [str(i.calibrated_until) for i in Instrument.objects.all()],
+            'strategies': sorted([s.version, s.status] for s in ControlStrategy.objects.all()),
+        }
 
 with reading(company):
     found['after the cut'] = AuditEntry.objects.exclude(table_name='people_company').count()
@@ -65,6 +74,13 @@ with reading(company):
 found['records'] = [str(finding) for finding in check_records()]
 export_batch(Program('tester', company), lot_no, 'the way back').write(Path(back))
 found['key'] = log_key()
+words[2] = earlier
+found['another'] = baro(*words)
+found['before'] = basis()
+words[2] = next_place
+found['next'] = baro(*words)
+found['after'] = basis()
+found['verified again'] = baro('verify', 'batch', lot_no)
 print(json.dumps(found))
 """
 """All that happens after an import was cut off, in one process, and what is found then."""

@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -37,13 +38,18 @@ from baro.apps.manufacturing.models import Lot
 from baro.apps.pat.models import CalibrationModel
 from baro.apps.people.models import User
 from baro.apps.people.services import create_company
-from baro.apps.quality.models import ControlStrategy
+from baro.apps.plant.models import Instrument
+from baro.apps.quality.models import ControlStrategy, Product
+from baro.apps.quality.services import approve_strategy, draft_strategy
 from baro.apps.release.importing import import_batch
 from baro.apps.release.package import collect, export_batch
 from baro.config import config
+from baro.demo.seed import CRITERIA
 from tests.apps.ledger.packages import Released, released
 from tests.apps.release.importing import SET_UP, TAKE_IN, rows_of
 from tests.continuity.installations import Installation, work
+from tests.plant import LOTS
+from tests.plant import work as all_work
 
 __all__ = ["released", "work"]
 
@@ -239,22 +245,42 @@ def test_a_full_disk_leaves_nothing_half_written(released: Released, keeper: Kee
     assert keeper.holds_nothing()
 
 
-def authored(released: Released) -> Released:
+def by_people(released: Released) -> Released:
     """The same lot, whose strategy and model are a person's work, exported again."""
     plant = released.plant
-    author = plant.user("quality1")
+    author = plant.user("science1")
     with change(author, "named as the author"):
         ControlStrategy.objects.update(drafted_by=author)
         CalibrationModel.objects.update(registered_by=author)
     return replace(released, package=export_batch(Program("tester", plant.company), released.lot_no, "to the archive"))
 
 
+def next_lot(released: Released) -> tuple[str, Package]:
+    """A later lot, after the analyser was calibrated and under a newer version of the strategy."""
+    plant, lot_no = released.plant, LOTS["B"].number
+    author = plant.user("science1")
+    with change(author, "calibrated"):
+        Instrument.objects.update(calibrated_until=date(2031, 5, 6))
+        product = Product.objects.get()
+        digest = CalibrationModel.objects.get().digest
+    strategy = draft_strategy(author, product, digest, CRITERIA, "second version")
+    approve_strategy(plant.user("quality1"), plant.password, strategy, "second version")
+    with change(author, "planned anew"):
+        Lot.objects.filter(lot_no=lot_no).update(strategy=strategy)
+    plant.collect("B", tablets=40)
+    all_work(plant.online())
+    return lot_no, export_batch(Program("tester", plant.company), lot_no, "to the archive")
+
+
 @pytest.mark.clause("Part 11 11.10(b)", "Part 11 11.10(c)", "Annex 11 4.8", "Annex 11 17")
 @pytest.mark.timeout(300)
 def test_a_lot_is_the_same_in_another_installation(released: Released, work: Path) -> None:
     there = Installation(work / "there", "archive")
-    released, lot_no = authored(released), released.lot_no
+    earlier = released.package.write(work / "earlier.zip")
+    released, lot_no = by_people(released), released.lot_no
     place = released.package.write(work / "lot.zip")
+    next_no, next_package = next_lot(released)
+    next_place = next_package.write(work / "next.zip")
     words = ("import", "batch", place, "--key", released.key, "--reason", "kept for the licence")
     product = json.loads(released.files["records/quality_product.jsonl"])
     try:
@@ -269,7 +295,7 @@ def test_a_lot_is_the_same_in_another_installation(released: Released, work: Pat
                 time.sleep(0.002)
             cut.send_signal(signal.SIGKILL)
             assert cut.wait() == -signal.SIGKILL
-        found = json.loads(there.run("-c", TAKE_IN, lot_no, work / "back", *words))
+        found = json.loads(there.run("-c", TAKE_IN, lot_no, work / "back", earlier, next_place, *words))
     finally:
         there.server.stop()
 
@@ -279,13 +305,21 @@ def test_a_lot_is_the_same_in_another_installation(released: Released, work: Pat
     assert "taken in and computed again: equal" in found["first"][1]
     assert "nothing was done" in found["second"][1]
     assert (found["first"][0], found["second"][0], found["verified"][0]) == (0, 0, 0)
+    # another export of a lot that is here is not mixed with it either
+    assert (found["another"][0], "ARC-0005" in found["another"][1]) == (2, True)
+    # what both lots hang on is as the later export says
+    assert found["next"][0] == 0, found["next"]
+    assert found["before"]["calibrated"] != ["2031-05-06"]
+    assert found["before"]["strategies"] == [[1, "approved"]]
+    assert found["after"] == {"calibrated": ["2031-05-06"], "strategies": [[1, "superseded"], [2, "approved"]]}
+    assert (found["verified again"][0], next_no in found["next"][1]) == (0, True)
     assert (found["records"], found["signatures"], found["by the worker"]) == ([], ["valid"], 0)
     ((name, digest, by, held),) = found["imported"]
     assert (name, by) == (lot_no, "baro import")
     assert found["reasons"][0] == "company set up"
     assert [digest in reason and "kept for the licence" in reason for reason in found["reasons"][1:]] == [True]
     kept = list((there.home / "lake").glob("*/packages/*.zip"))
-    assert [path.read_bytes() for path in kept] == [place.read_bytes()]
+    assert sorted(path.read_bytes() for path in kept) == sorted(each.read_bytes() for each in (place, next_place))
     assert not list((there.home / "lake").glob("*/packages/*.draft"))
 
     folder = work / "back"

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db import connection, models
+from django.db.models import Q
 
 from baro.apps.ledger.archive import package
 from baro.apps.ledger.archive.package import Contents, Package
@@ -15,6 +16,7 @@ from baro.apps.ledger.services import Actor, change
 from baro.apps.manufacturing.models import Lot
 from baro.apps.pat.models import CalibrationModel, PredictionBlock
 from baro.apps.plant.queries import historian
+from baro.apps.quality.models import ControlStrategy, ReleaseCriterion
 from baro.apps.release.errors import LotUnknown
 from baro.apps.release.models import Certificate
 from baro.apps.release.record_pdf import render_record
@@ -32,14 +34,17 @@ def export_batch(actor: Actor, lot_no: str, reason: str) -> Package:
 def collect(company: UUID, lot_no: str) -> Contents:
     """Everything of a lot; call inside a transaction of the company."""
     lot = _lot(lot_no)
-    strategy, equipment = lot.strategy, lot.equipment
+    equipment = lot.equipment
+    # all that were ever in force: which one came before and after belongs to the history of the lot's own
+    strategies = ControlStrategy.objects.filter(Q(id=lot.strategy_id) | Q(product=lot.product, approval__isnull=False))
     found = Contents("manufacturing.Lot", lot.id, lot.lot_no)
     found.add("people_company", [company])
     found.add("people_site", [equipment.site_id])
     found.add("quality_product", [lot.product_id])
-    found.add("quality_controlstrategy", [strategy.id])
-    found.add("quality_releasecriterion", strategy.criteria.values_list("id", flat=True))
-    model = CalibrationModel.objects.get(digest=strategy.model_digest)
+    found.add("quality_controlstrategy", strategies.values_list("id", flat=True))
+    criteria = ReleaseCriterion.objects.filter(strategy__in=strategies)
+    found.add("quality_releasecriterion", criteria.values_list("id", flat=True))
+    model = CalibrationModel.objects.get(digest=lot.strategy.model_digest)
     found.add("pat_calibrationmodel", [model.id])
     found.add("plant_equipment", [equipment.id])
     found.add("plant_instrument", equipment.instruments.values_list("id", flat=True))

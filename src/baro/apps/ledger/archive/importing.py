@@ -207,36 +207,40 @@ class Intake:
                 "SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1"
             )
 
-    def add(self, table: str, given: Mapping[str, Any] | None = None) -> dict[str, int]:
+    def add(self, table: str) -> dict[str, int]:
         """Insert all rows of a table; of those that the database numbers the new numbers by the old ones.
 
-        given: values that replace those of every row. Raises RecordsThere, PackageNotFitting.
+        Raises RecordsThere, PackageNotFitting.
         """
         numbers = {}
         for line, row in zip(self.package.lines(table), self.package.rows(table), strict=True):
-            number = self.insert(table, line, row, dict(given or {}))
+            number = self.insert(table, line, row, {})
             if number is not None:
                 numbers[str(row["id"])] = number
         return numbers
 
-    def add_or_keep(self, table: str, given: Mapping[str, Any] | None = None) -> None:
+    def add_or_keep(self, table: str) -> None:
         """Insert the rows that are not here. One that is has to say the same, or be of an earlier import and unchanged
         since: then the later export stands. Raises RecordDiffers, RecordsThere, PackageNotFitting.
         """
+        new = []
         for line, row in zip(self.package.lines(table), self.package.rows(table), strict=True):
-            changed = self._changed(table, row, dict(given or {}))
+            changed = self._changed(table, row, {})
             held = self._held(table, row)
             if held is None:
-                self.insert(table, line, row, dict(given or {}))
+                new.append((line, row))
                 continue
             differing = sorted(name for name, value in row.items() if held.get(name) != changed.get(name, value))
             if differing:
                 self._bring_up(table, line, row, changed, differing)
+        # what is in force no longer makes room for what is now
+        for line, row in new:
+            self.insert(table, line, row, {})
 
     def add_or_keep_by(self, digest: str, table: str) -> None:
         """The same for rows that the database numbers and that are known by a digest of what they say."""
         for line, row in zip(self.package.lines(table), self.package.rows(table), strict=True):
-            with connection.cursor() as cursor:
+            with self._told(table, row), connection.cursor() as cursor:
                 cursor.execute(
                     f'SELECT to_jsonb(r)::text FROM "{table}" r'  # noqa: S608 - names of ours
                     f' JOIN jsonb_populate_record(NULL::"{table}", %s::jsonb) g'
@@ -299,19 +303,16 @@ class Intake:
     ) -> None:
         """What came with an earlier package of the same log, and nobody changed here, is as the later export says."""
         record = f"{table} {row['id']}, {differing[0]}"
+        earlier = list(ImportedPackage.objects.filter(origin=self.package.origin))
+        imports = AuditEntry.objects.filter(
+            table_name=ImportedPackage._meta.db_table, record_id__in=[str(each.id) for each in earlier]
+        )
         entries = AuditEntry.objects.filter(table_name=table, record_id=str(row["id"]))
-        imports = AuditEntry.objects.filter(table_name=ImportedPackage._meta.db_table, action="insert")
-        by = {each.transaction_id: each.record_id for each in imports}
-        packages = [by.get(each) for each in entries.values_list("transaction_id", flat=True).distinct()]
-        if not packages or None in packages or self._models[table].guard.append_only:
+        by_others = entries.exclude(transaction_id__in=imports.values("transaction_id"))
+        if not earlier or by_others.exists() or self._models[table].guard.append_only:  # type: ignore[attr-defined]
             raise RecordDiffers(record=record)
-        sizes = []
-        for each in ImportedPackage.objects.filter(id__in=packages):
-            if each.origin != self.package.origin:
-                raise RecordDiffers(record=record)
-            sizes.append(int(each.checkpoint.split("\n")[1]))
-        if max(sizes) >= self.package.size:
-            return
+        if max(int(each.checkpoint.split("\n")[1]) for each in earlier) >= self.package.size:
+            return  # what is here may be of the later one
         columns = ", ".join(connection.ops.quote_name(name) for name in differing)
         with self._told(table, row), connection.cursor() as cursor:
             cursor.execute(
@@ -321,7 +322,7 @@ class Intake:
             )
 
     def _held(self, table: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        with connection.cursor() as cursor:
+        with self._told(table, row), connection.cursor() as cursor:
             cursor.execute(f'SELECT to_jsonb(r)::text FROM "{table}" r WHERE id = %s', [str(row["id"])])  # noqa: S608
             found = cursor.fetchone()
         return json.loads(found[0], parse_float=Decimal) if found else None
