@@ -15,14 +15,16 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from baro import __version__, logs
-from baro.commands import agent, archive, log, people
+from baro.commands import agent, archive, check, log, people
 from baro.config import config
+from baro.gxp import DemoRefused, StartRefused, require
 from baro.starting import find_database, setup_django, stop_event
 
 app = App(name="baro", help="Baro: from the analyser to the signed release.", version=__version__)
 verify = App(name="verify", help="Compute again what was recorded, and compare.")
 app.command(verify)
 agent.register(app)
+check.register(app)
 archive.register(app, verify)
 people.register(app)
 log.register(app, verify)
@@ -54,6 +56,7 @@ def gateway() -> None:
 
     _prepare()
     find_database()
+    require("gateway")
     settings = config()
     target = conninfo(settings.database_url, Role.APP, "baro gateway")
     company = None
@@ -90,6 +93,8 @@ def gateway() -> None:
 def worker() -> None:
     """Predict, judge, and run queued tasks such as sealing."""
     _prepare()
+    find_database()
+    require("worker")
     setup_django()
     from baro.apps.release.worker import run
 
@@ -103,6 +108,8 @@ def web() -> None:
     import uvicorn
 
     _prepare()
+    find_database()
+    require("web")
     setup_django()
     _record_settings("baro web")
     uvicorn.run(
@@ -156,6 +163,8 @@ def demo(
 
     if once:
         sys.exit(run_once.run(data, dict(item.split("=", 1) for item in expect)))
+    if config().gxp:
+        raise DemoRefused
     sys.exit(live.run(data, speed))
 
 
@@ -195,7 +204,11 @@ def verify_batch(
 
 def main() -> None:
     """Entry point of the `baro` script."""
-    app()
+    try:
+        app()
+    except StartRefused as refused:
+        sys.stderr.write(f"{logs.visible(str(refused))}\n")
+        sys.exit(2)
 
 
 def _record_settings(program: str) -> None:

@@ -37,6 +37,10 @@ class Config(BaseSettings):
         default="",
         description="Key of sessions and forms. Empty: made once and kept under BARO_HOME with mode 0600.",
     )
+    gxp: bool = Field(
+        default=False,
+        description="The installation serves a plant: its programs start only when `baro check` finds nothing missing.",
+    )
     debug: bool = Field(default=False, description="Detailed error pages. Never in a plant.")
     host: str = Field(default="127.0.0.1", description="Address the web server listens on.")
     port: int = Field(default=8600, description="Port the web server listens on.")

@@ -8,12 +8,18 @@ import signal
 import threading
 
 from baro.config import config
+from baro.gxp import EmbeddedRefused
 
 
 def find_database() -> None:
-    """Without BARO_DATABASE_URL the database is the embedded one: start it unless it runs, for as long as we do."""
+    """Without BARO_DATABASE_URL the database is the embedded one: start it unless it runs, for as long as we do.
+
+    Raises EmbeddedRefused in GxP mode.
+    """
     if config().database_url:
         return
+    if config().gxp:
+        raise EmbeddedRefused
     from baro.database.embedded import EmbeddedServer
 
     server = EmbeddedServer(config().home / "postgres")
