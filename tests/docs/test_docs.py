@@ -31,6 +31,7 @@ from baro.apps.release.queries import NEEDS
 from baro.apps.release.services import ALLOWED
 from baro.cli import app
 from baro.config import Config
+from baro.demo.seed import ACCOUNTS, PASSWORD
 from baro.edge.blocks import EventKind, GapReason
 from baro.edge.errors import EdgeError
 from baro.historian.errors import HistorianError
@@ -386,3 +387,15 @@ def test_the_map_of_the_house_shows_rooms_that_are_there() -> None:
             name = re.match(r"[│├└─ ]+([\w.]+)/? ", line)
             if name and "──" in line:
                 assert name[1] in there, f"{page.name} shows {name[1]}"
+
+
+def test_the_accounts_of_the_demo_are_on_the_first_page() -> None:
+    for page in READMES:
+        text = page.read_text(encoding="utf-8")
+        named = {
+            name
+            for line in re.findall(r"^\| (`.*?) \|", text, flags=re.MULTILINE)
+            for name in re.findall(r"`(\w+)`", line)
+        }
+        assert set(ACCOUNTS) <= named, page.name
+        assert f"`{PASSWORD}`" in text

@@ -118,7 +118,7 @@ def test_forged_tokens_are_refused_and_on_record(plant: Plant, monkeypatch: pyte
     assert (refused.status_code, refused.json()["code"]) == (401, "PPL-0201")
     ((outcome, name),) = attempts(plant)
     assert outcome == "forged"
-    assert name == text[:11].strip()
+    assert name == (text[:11] if text.startswith("baro_") else "[not a name]")
 
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "Token x", "bearer\tx", "Negotiate"])

@@ -215,3 +215,50 @@ def test_an_access_review_from_its_beginning_to_its_signature(plant: Plant, sign
         assert set(HANGUL.findall(re.sub(r"<tbody.*?</tbody>", "", admin.get(page).content.decode(), flags=re.S))) <= {
             "한국어"
         }
+
+
+@pytest.mark.clause("ASVS 7.4.5", "ASVS 7.5.2", "Part 11 11.300(c)")
+def test_an_administrator_ends_the_sessions_of_somebody_with_a_reason(plant: Plant, signed_in: SignIn) -> None:
+    theirs, admin = signed_in("analyst1", plant), signed_in("admin1", plant)
+    page = admin.get(address(plant, "analyst1")).content.decode()
+    assert "127.0.0.1" in re.search(r'data-testid="person-sessions".*?</table>', page, re.S)[0]
+    there = f"{address(plant, 'analyst1')}/sessions"
+    for name in ("quality1", "operator1"):
+        assert signed_in(name, plant).post(there, {"reason": "x"}, headers=HX).status_code == 403
+    refused = admin.post(there, {"reason": " "}, headers=HX)
+    assert (refused.status_code, "LED-0002" in refused.content.decode()) == (400, True)
+    assert theirs.get("/lots").status_code == 200
+    assert admin.get(there, headers=HX).status_code == 200
+    assert admin.post(there, {"reason": "tablet lost"}, headers=HX).status_code == 204
+    assert theirs.get("/lots").status_code == 302
+    assert 'data-testid="person-sessions"' not in admin.get(address(plant, "analyst1")).content.decode()
+    trail = admin.get("/api/v1/audit?table=people_websession&limit=20").json()["entries"]
+    assert "tablet lost" in {entry["reason"] for entry in trail}
+
+
+def test_accounts_and_roles_by_the_rest_interface(plant: Plant, signed_in: SignIn) -> None:
+    client = signed_in("admin1", plant)
+    told = client.get(f"/api/v1/users?search={plant.code}-an").json()
+    ((user,), more) = told["users"], told["next"]
+    assert (user["username"], user["roles"], user["active"], more) == (
+        f"{plant.code}-analyst1",
+        ["analyst"],
+        True,
+        None,
+    )
+    one = client.get(f"/api/v1/users/{user['id']}").json()
+    assert [(held["role"], held["state"], held["site"]) for held in one["assignments"]] == [
+        ("analyst", "in_force", None)
+    ]
+    held = client.get(f"/api/v1/assignments?in_force=true&role=administrator&user={plant.code}-admin2").json()
+    assert [(one["user"], one["requested_by"]) for one in held["assignments"]] == [(f"{plant.code}-admin2", None)]
+    assert client.get("/api/v1/users?state=disabled").json() == {"users": [], "next": None}
+    assert client.get(f"/api/v1/users/{uuid4()}").json()["code"] == "PPL-0111"
+    assert client.get("/api/v1/assignments?role=emperor").status_code == 422
+    for name in ("operator1", "production1"):
+        for path in ("users", f"users/{user['id']}", "assignments"):
+            assert signed_in(name, plant).get(f"/api/v1/{path}").status_code == 403
+    systems = signed_in("operator1", plant).get("/api/v1/systems").json()
+    codes = {system["code"] for system in systems["systems"]}
+    assert codes
+    assert {interface["source"] for interface in systems["interfaces"]} <= codes

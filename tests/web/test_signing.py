@@ -8,9 +8,11 @@ import pytest
 
 from baro.apps.ledger.models import Signature
 from baro.apps.ledger.services import Program, change, reading
-from baro.apps.people.models import SignIn
+from baro.apps.people.errors import OtherSite
+from baro.apps.people.models import SignIn, Site
 from baro.apps.people.roles import Role
 from baro.apps.release.models import Decision, Verdict
+from baro.apps.release.services import decide as decide_by_service
 from tests.plant import Plant
 from tests.web.conftest import Browser
 from tests.web.conftest import SignIn as SignedIn
@@ -130,3 +132,29 @@ def test_the_page_shows_who_signed_when_what_for_and_whether_it_holds(
 def test_times_carry_the_zone_of_the_plant(plant: Plant, signed_in: SignedIn) -> None:
     page = signed_in("quality1", plant).get("/").content.decode()
     assert 'data-zone="Asia/Seoul" data-zone-name="KST"' in page
+
+
+@pytest.mark.clause("Part 11 11.10(g)", "ASVS 8.2.2", "별표 9 4.8")
+def test_a_role_at_another_site_decides_on_no_lot_of_this_one(plant: Plant, signed_in: SignedIn) -> None:
+    lot = plant.finished("A").lot.lot_no
+    opened_before = signed_in("quality1", plant)
+    form = answer(dialog(opened_before, lot, "on_hold"))
+    with change(Program("tester", plant.company), "moved to the other site"):
+        site = Site.objects.create(company_id=plant.company, code="second", name_ko="제2공장", name_en="Second site")
+        plant.user("quality1").assignments.update(site=site)
+    refused = post(opened_before, lot, form)
+    assert (refused.status_code, "PPL-0115" in refused.content.decode()) == (403, True)
+    client = signed_in("quality1", plant)
+    page = client.get(f"/lots/{lot}/release").content.decode()
+    assert 'data-testid="act-on_hold"' not in page
+    assert "제조소" in re.search(r'data-testid="may-not">(.*?)</div>', page, re.S)[1]
+    assert client.get(f"/lots/{lot}/release/sign/on_hold", headers=HX).status_code == 403
+    with pytest.raises(OtherSite):
+        decide_by_service(
+            plant.user("quality1"), plant.password, lot, "on_hold", "x", plant.final_verdict(lot).content_hash
+        )
+    with reading(plant.company):
+        assert not Decision.objects.exists()
+    with change(Program("tester", plant.company), "and back"):
+        plant.user("quality1").assignments.update(site=Site.objects.get(code="main"))
+    assert decide(client, lot, "on_hold").status_code == 204

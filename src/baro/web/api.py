@@ -16,6 +16,8 @@ from baro.apps.ledger.errors import BaroError
 from baro.apps.ledger.log.api import router as log
 from baro.apps.people.api import Bearer, Session
 from baro.apps.people.api import router as people
+from baro.apps.people.rights.api import router as rights
+from baro.apps.plant.api import router as systems
 from baro.apps.release.api import router as release
 from baro.web.errors import BadRequest, PageNotFound, answer
 
@@ -54,6 +56,8 @@ api = Api(
 )
 api.add_router("/log", log)
 api.add_router("", people)
+api.add_router("", rights)
+api.add_router("/systems", systems)
 api.add_router("", release)
 api.add_router("/audit", ledger)
 

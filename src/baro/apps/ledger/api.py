@@ -64,7 +64,7 @@ class TrailPage(Schema):
 @router.get("", response=TrailPage, summary="Entries of the audit trail")
 def entries(request: HttpRequest, asked: Query[TrailQuery]) -> TrailPage:
     """The trail by the same filters as the page, a page at a time."""
-    found = audit.entries(audit.Asked.of(asked.dict(exclude={"before", "limit"})))
+    found = audit.entries(audit.Asked.of(asked.dict(exclude={"before", "limit"})), request.user)
     if asked.before:
         found = found.filter(id__lt=asked.before)
     rows = list(found[: asked.limit + 1])

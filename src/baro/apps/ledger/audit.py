@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 
+from django.apps import apps
 from django.db import models
 from django.db.models import Q, QuerySet
 from django.db.models.functions import ExtractHour, ExtractIsoWeekDay
@@ -16,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.belonging import Records, records_of
 from baro.apps.ledger.models import Action, ActorKind, AuditEntry, AuditReview
+from baro.apps.ledger.services import Actor
 from baro.config import config
 
 LIMITS = (
@@ -27,6 +30,8 @@ LIMITS = (
     "plant_tag",
 )
 REFUSED = ("wrong_password", "locked", "disabled", "unknown", "forged", "revoked", "expired")
+SEES_ADDRESSES = ("manage_people", "review_audit")
+"""Either permission opens the entries that tell from where somebody signed in."""
 RIGHTS = Q(table_name__startswith="people_") & ~Q(table_name="people_signin")
 
 
@@ -88,12 +93,33 @@ class Asked:
         return {name: value for name, value in asdict(self).items() if value}
 
 
-def entries(asked: Asked) -> QuerySet[AuditEntry]:
-    """The entries of the company that `asked` lets through, newest first.
+def sees_addresses(reader: Actor) -> bool:
+    """May `reader` see who came in from where? It concerns persons, so it is for those whose task it is."""
+    return any(reader.may(permission) for permission in SEES_ADDRESSES)
+
+
+@cache
+def tables_of_addresses() -> frozenset[str]:
+    """Every table with a column that holds somebody's network address."""
+    return frozenset(
+        model._meta.db_table
+        for model in apps.get_models()
+        if any(isinstance(field, models.GenericIPAddressField) for field in model._meta.fields)
+    )
+
+
+def open_to(reader: Actor) -> QuerySet[AuditEntry]:
+    """The entries of the company that `reader` may see."""
+    found = AuditEntry.objects.all()
+    return found if sees_addresses(reader) else found.exclude(table_name__in=tables_of_addresses())
+
+
+def entries(asked: Asked, reader: Actor) -> QuerySet[AuditEntry]:
+    """The entries of the company that `asked` lets through and `reader` may see, newest first.
 
     Raises what the room raises when there is no lot of this number.
     """
-    found = AuditEntry.objects.all()
+    found = open_to(reader)
     if asked.lot:
         found = found.filter(of_records(records_of("lot", asked.lot)))
     if asked.scope == "new":

@@ -23,12 +23,26 @@ Text = str | Promise
 REASON = _("Reason")
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One record of several that are signed in one dialog, with a check box of its own. `key` names it in the form,
+    `seen` is the content hash that its own signature will stand for, `address` the page on which it is read."""
+
+    key: str
+    record: Text
+    seen: str
+    address: str = ""
+    facts: Sequence[tuple[Text, Text]] = ()
+    exceptions: Sequence[Text] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """One act that is signed. `key` names it among the acts on a record; `seen` is the content hash on the page.
 
     `facts` are (label, value) of the record, `changes` what changed since the last signature, `exceptions` what
-    is open, `fields` hidden (name, value) pairs that come back with the form.
+    is open. `lines`: the records, when several are signed by one proof of identity, each by a signature of its own;
+    `record_id` is then that of the first and `seen` stands for the whole list.
     """
 
     key: str
@@ -46,16 +60,18 @@ class Act:
     exceptions: Sequence[Text] = ()
     note: Text = ""
     reason_label: Text = REASON
+    lines: Sequence[Line] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the person gave: `opened` is the dialog as the server kept it."""
+    """What the person gave: `opened` is the dialog as the server kept it, `read` the lines that were marked as read."""
 
     password: str
     reason: str
     address: str | None
     opened: Opened
+    read: frozenset[str] = frozenset()
 
 
 def signature_dialog(request: HttpRequest, act: Act, signed: Callable[[Given], object]) -> HttpResponse:
@@ -81,7 +97,8 @@ def signature_dialog(request: HttpRequest, act: Act, signed: Callable[[Given], o
             .first()
         )
         return render(request, "ledger/sign.html", page)
-    page |= {"nonce": request.POST.get("nonce", ""), "reason": request.POST.get("reason", "")}
+    read = frozenset(request.POST.getlist("read"))
+    page |= {"nonce": request.POST.get("nonce", ""), "reason": request.POST.get("reason", ""), "read": read}
     try:
         opened = ceremony.take(page["nonce"], act.key, act.permission)
         password = request.POST.get("password", "")
@@ -91,7 +108,7 @@ def signature_dialog(request: HttpRequest, act: Act, signed: Callable[[Given], o
         if page["asks_statement"] and request.POST.get("accepted"):
             prove(request.user, password, address)
             accept_accountability(request.user, password)
-        signed(Given(password, page["reason"], address, opened))
+        signed(Given(password, page["reason"], address, opened, read))
     except BaroError as error:
         page["asks_statement"] = not has_accepted(request.user)
         return render(request, "ledger/sign_form.html", page | {"error": error}, status=error.status)

@@ -49,7 +49,7 @@ def export(actor: Actor, form: str, asked: audit.Asked) -> tuple[TrailExport, li
     """Put an export on record and return what it holds, newest first. Raises TooMuch beyond `MOST` entries,
     `MOST_PRINTED` of a PDF."""
     most = MOST_PRINTED if form == TrailExport.Form.PDF else MOST
-    found = audit.entries(asked)
+    found = audit.entries(asked, actor)
     last = found.aggregate(last=Max("id"))["last"] or 0
     entries = list(found.filter(id__lte=last)[: most + 1])
     if len(entries) > most:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from baro.apps.ledger import errors
 from baro.apps.ledger.audit import Profile, of_profile, of_records, reviewed_up_to
 from baro.apps.ledger.belonging import Records, records_of
 from baro.apps.ledger.models import ActorKind, AuditEntry, AuditReview, Meaning
-from baro.apps.ledger.services import Opened, Signer, change, content_hash, sign
+from baro.apps.ledger.services import Opened, Signer, change, content_hash, sign, signatures_of
 from baro.apps.ledger.signing import Finding, check, prove
 
 PERMISSION = "review_audit"
@@ -102,31 +103,90 @@ def review(
         now = scope_now(scope, subject, up_to)
         if now.seen != seen:
             raise errors.RecordChanged
-        if now.authors == {user.id} and not now.programs:
-            raise errors.OwnEntriesOnly(who=user.display_name)
-        made = AuditReview(
-            id=now.key(user.id),
-            company_id=user.company_id,
-            scope=scope,
-            subject=subject,
-            from_entry=now.from_entry,
-            up_to_entry=now.up_to_entry,
-            count=now.count,
-            exceptions=now.exceptions,
-            findings=findings.strip(),
-            reviewer_id=user.id,
-        )
-        made.signature = sign(
-            user,
-            password,
-            record_type="ledger.AuditReview",
-            record_id=made.id,
-            content=review_content(made),
-            meaning=Meaning.REVIEW,
-            reason=findings,
-            opened=opened,
-        )
-        made.save(force_insert=True)
+        return _signed(user, password, now, findings, opened)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """One lot of a list whose trails are reviewed by one act: up to which entry, and whether it was marked as read."""
+
+    lot: str
+    up_to: int
+    read: bool
+
+
+def list_now(lots: Sequence[tuple[str, int | None]]) -> list[Scope]:
+    """What reviews of these lots would cover: (number, up to which entry; None: all). Raises NothingToReview."""
+    return [scope_now(AuditReview.Scope.LOT, lot, up_to) for lot, up_to in lots]
+
+
+def list_hash(scopes: Sequence[Scope]) -> str:
+    """The SHA-256 of what a list of reviews covers, line by line."""
+    return content_hash({"lines": [[scope.subject, scope.up_to_entry, scope.seen] for scope in scopes]})
+
+
+def review_lots(
+    user: Signer,
+    password: str,
+    lots: Sequence[Marked],
+    *,
+    findings: str,
+    seen: str,
+    address: str | None = None,
+    opened: Opened | None = None,
+) -> list[AuditReview]:
+    """Review the trails of several lots by one proof of identity; each gets a review and a signature, or none does.
+
+    `seen` is the `list_hash` of what was on the page, `opened` the dialog for the whole list, whose record is the
+    review of the first line. Raises NotRead with the lots that were not marked, and what `review` raises.
+    """
+    if not user.may(PERMISSION):
+        raise user.why_not(PERMISSION)
+    unread = [line.lot for line in lots if not line.read]
+    if unread or not lots:
+        raise errors.NotRead(records=", ".join(unread))
+    prove(user, password, address)
+    with change(user, findings, PERMISSION):
+        scopes = list_now([(line.lot, line.up_to) for line in lots])
+        if list_hash(scopes) != seen:
+            raise errors.RecordChanged
+        return [_signed(user, password, now, findings, _of_line(opened, now.key(user.id))) for now in scopes]
+
+
+def _of_line(opened: Opened | None, record_id: UUID) -> Opened | None:
+    """The dialog of a list as it stands for one of its records."""
+    if opened is None:
+        return None
+    return replace(opened, record_id=record_id, signatures=signatures_of(opened.record_type, record_id))
+
+
+def _signed(user: Signer, password: str, now: Scope, findings: str, opened: Opened | None) -> AuditReview:
+    """One review with its signature; call inside `change`. Raises OwnEntriesOnly and what `sign` raises."""
+    if now.authors == {user.id} and not now.programs:
+        raise errors.OwnEntriesOnly(who=user.display_name)
+    made = AuditReview(
+        id=now.key(user.id),
+        company_id=user.company_id,
+        scope=now.scope,
+        subject=now.subject,
+        from_entry=now.from_entry,
+        up_to_entry=now.up_to_entry,
+        count=now.count,
+        exceptions=now.exceptions,
+        findings=findings.strip(),
+        reviewer_id=user.id,
+    )
+    made.signature = sign(
+        user,
+        password,
+        record_type="ledger.AuditReview",
+        record_id=made.id,
+        content=review_content(made),
+        meaning=Meaning.REVIEW,
+        reason=findings,
+        opened=opened,
+    )
+    made.save(force_insert=True)
     return made
 
 

@@ -30,10 +30,11 @@ def trail(request: HttpRequest) -> HttpResponse:
     if not request.GET:
         asked = audit.Asked(scope="new")
     before = whole_number(request.GET.get("before"))
-    found = audit.entries(asked)
+    found = audit.entries(asked, request.user)
     if before:
         found = found.filter(id__lt=before)
     rows = list(found[: PAGE + 1])
+    sees = audit.sees_addresses(request.user)
     page = {
         "section": "audit",
         "rows": in_words(rows[:PAGE]),
@@ -42,7 +43,11 @@ def trail(request: HttpRequest) -> HttpResponse:
         "query": urlencode(asked.narrowed or {"scope": "all"}),
         "actions": Action.choices,
         "profiles": audit.Profile.choices,
-        "tables": sorted(((name, str(word)) for name, word in TABLES.items()), key=lambda pair: pair[1]),
+        "tables": sorted(
+            ((name, str(word)) for name, word in TABLES.items() if sees or name not in audit.tables_of_addresses()),
+            key=lambda pair: pair[1],
+        ),
+        "sees_addresses": sees,
         "last": reviewing.reviews_of(AuditReview.Scope.PERIOD).first(),
         "reviews": list(AuditReview.objects.select_related("signature").order_by("-recorded_at")[:10]),
         "may": request.user.may(reviewing.PERMISSION),

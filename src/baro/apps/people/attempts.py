@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import timedelta
 
 from django.db import connection
@@ -14,6 +15,11 @@ from baro.apps.people.models import SignIn, User
 from baro.config import config
 
 log = logging.getLogger("baro.people")
+
+USERNAME = re.compile(r"[\w.@+-]{1,150}")
+"""What a user name is made of."""
+NOT_A_NAME = "[not a name]"
+"""Kept in place of what was typed and cannot be a name: it may be a password in the wrong field."""
 
 ATTEMPTS = 5
 """So many wrong proofs of one account in a row lock it."""
@@ -64,7 +70,7 @@ def record_unknown(name: str, outcome: str, purpose: str, address: str | None) -
 def refuse_crowds(name: str, address: str | None) -> None:
     """Raises TooManyAttempts, on record, when too many attempts from this address went wrong, at whatever accounts."""
     if failures_from(address) >= config().address_attempts:
-        record_unknown(name, SignIn.Outcome.LIMITED, SignIn.Purpose.SESSION, address)
+        record_unknown(told_name(name), SignIn.Outcome.LIMITED, SignIn.Purpose.SESSION, address)
         raise TooManyAttempts
 
 
@@ -92,6 +98,11 @@ def is_locked(user: User) -> bool:
             .values_list("outcome", flat=True)[:ATTEMPTS]
         )
     return len(recent) == ATTEMPTS and wrong.issuperset(recent)
+
+
+def told_name(typed: str) -> str:
+    """What is kept of a name that somebody typed, for nothing leaves the trail again."""
+    return typed if USERNAME.fullmatch(typed) else NOT_A_NAME
 
 
 def printable(text: str) -> str:

@@ -210,6 +210,13 @@ class ProviderRefused(BaroError):
     advice = _("Try again. If it stays so, your account here may not be linked or is disabled: ask your administrator.")
 
 
+class OtherSite(BaroError):
+    code = "PPL-0115"
+    status = 403
+    message = _("%(who)s may not do this at the site %(site)s: %(permission)s.")
+    advice = _("It needs the role at this site: %(roles)s.")
+
+
 class ReviewOpen(BaroError):
     code = "PPL-0112"
     status = 409

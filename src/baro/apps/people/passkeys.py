@@ -79,8 +79,13 @@ def begin_sign_in(host: str) -> tuple[dict[str, Any], Any]:
     return dict(options), state
 
 
-def sign_in_by_passkey(host: str, state: Any, response: Mapping[str, Any], address: str | None) -> User:
-    """The person whose passkey answered the challenge of `state`. Raises PasskeyRefused or Locked, on record."""
+def sign_in_by_passkey(
+    host: str, state: Any, response: Mapping[str, Any], address: str | None, first_step: str = ""
+) -> User:
+    """The person whose passkey answered the challenge of `state`. Raises PasskeyRefused or Locked, on record.
+
+    first_step: the id of who took the first step by password, if one was taken; nobody else takes the second.
+    """
     try:
         answer = AuthenticationResponse.from_dict(response)
         identifier = websafe_encode(answer.raw_id)
@@ -101,6 +106,8 @@ def sign_in_by_passkey(host: str, state: Any, response: Mapping[str, Any], addre
             outcome = SignIn.Outcome.LOCKED
         elif not user.is_active:
             outcome = SignIn.Outcome.DISABLED
+        elif first_step and first_step != str(user.id):
+            outcome = SignIn.Outcome.REFUSED
         elif _answered(user, identifier, host, state, response, counter):
             outcome = SignIn.Outcome.ACCEPTED
         else:

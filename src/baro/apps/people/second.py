@@ -17,11 +17,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from baro.apps.ledger import errors
-from baro.apps.ledger.services import Actor, change, reading
+from baro.apps.ledger.services import change, reading
 from baro.apps.people.attempts import is_locked, record
 from baro.apps.people.errors import WrongCode
 from baro.apps.people.models import Passkey, RecoveryCode, SignIn, Totp, User
-from baro.apps.people.roles import Permission
 from baro.apps.people.sealing import sealed, unsealed
 from baro.config import config
 
@@ -104,10 +103,9 @@ def remove_totp(user: User) -> None:
         _remove(user, passkeys=False)
 
 
-def reset_factors(actor: Actor, user: User, reason: str) -> None:
-    """Take all second factors away from somebody who lost them. Raises NotPermitted unless `actor` manages people."""
-    with change(actor, reason, Permission.MANAGE_PEOPLE):
-        _remove(user, passkeys=True)
+def take_away(user: User) -> None:
+    """All second factors of somebody who lost them end. Part of a change of rights, whose right has been judged."""
+    _remove(user, passkeys=True)
 
 
 def prove_second(user: User, code: str, address: str | None) -> None:

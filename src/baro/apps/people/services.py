@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from uuid import UUID
 
 from django.contrib.auth.hashers import check_password, make_password
@@ -10,15 +9,13 @@ from django.db import IntegrityError, connection, transaction
 
 from baro.apps.ledger import errors
 from baro.apps.ledger.services import Actor, Program, change, reading
-from baro.apps.people.attempts import is_locked, record, record_unknown, refuse_crowds
+from baro.apps.people.attempts import USERNAME, is_locked, record, record_unknown, refuse_crowds, told_name
 from baro.apps.people.errors import CodeTaken, NameInvalid, PasswordExpired, RoleUnknown, SetUpOver, TokenCannotSign
 from baro.apps.people.models import Company, SignIn, Site, User
 from baro.apps.people.passwords import password_state, store_password
 from baro.apps.people.rights.services import first_password, set_up_role, two_hands
 from baro.apps.people.roles import Permission, Role
 from baro.apps.people.second import factors_of
-
-USERNAME = re.compile(r"[\w.@+-]{1,150}")
 
 
 def create_company(code: str, name_ko: str, name_en: str, *, site_ko: str = "", site_en: str = "") -> Company:
@@ -130,7 +127,7 @@ def sign_in(username: str, password: str, address: str | None) -> User | None:
     if found is None:
         # the same work as for a known account, so that time does not tell a name from a wrong password
         make_password(password)
-        record_unknown(username, SignIn.Outcome.UNKNOWN, SignIn.Purpose.SESSION, address)
+        record_unknown(told_name(username), SignIn.Outcome.UNKNOWN, SignIn.Purpose.SESSION, address)
         return None
     user_id, company_id = found
     with reading(company_id):

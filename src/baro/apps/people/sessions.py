@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from baro.apps.ledger.errors import ReasonMissing
 from baro.apps.ledger.services import Actor, Program, change, reading
 from baro.apps.people.attempts import printable, record
 from baro.apps.people.models import SessionActivity, SignIn, User, WebSession
@@ -82,19 +83,28 @@ def end_session(actor: Actor, session: WebSession, why: WebSession.End) -> None:
     _end(actor, session, why)
 
 
-def end_sessions(actor: Actor, user: User, why: WebSession.End, keep: WebSession | None = None) -> int:
-    """End every session of a person but `keep`. Returns how many. Raises NotPermitted as `end_session`."""
+def end_sessions(
+    actor: Actor, user: User, why: WebSession.End, keep: WebSession | None = None, reason: str | None = None
+) -> int:
+    """End every session of a person but `keep`. Returns how many. Raises NotPermitted as `end_session`.
+
+    reason: what is kept as the reason; None: why it ended. Raises ReasonMissing for an empty one.
+    """
     if user.id != actor.id and not actor.may(Permission.MANAGE_PEOPLE):
         raise actor.why_not(Permission.MANAGE_PEOPLE)
-    return close_sessions(actor, user, why, keep)
+    if reason is not None and not reason.strip():
+        raise ReasonMissing
+    return close_sessions(actor, user, why, keep, reason or "")
 
 
-def close_sessions(actor: Actor, user: User, why: WebSession.End, keep: WebSession | None = None) -> int:
+def close_sessions(
+    actor: Actor, user: User, why: WebSession.End, keep: WebSession | None = None, reason: str = ""
+) -> int:
     """The same as part of another act, such as disabling the account, whose right has been judged already."""
     with reading(user.company_id):
         found = [s for s in WebSession.objects.filter(user=user, ended_at=None) if keep is None or s.id != keep.id]
     for session in found:
-        _end(actor, session, why)
+        _end(actor, session, why, reason)
     return len(found)
 
 
@@ -103,8 +113,8 @@ def end_by_program(program: Program, session: WebSession, why: WebSession.End) -
     _end(program, session, why)
 
 
-def _end(actor: Actor, session: WebSession, why: WebSession.End) -> None:
-    with change(actor, f"session ended: {why}"):
+def _end(actor: Actor, session: WebSession, why: WebSession.End, reason: str = "") -> None:
+    with change(actor, reason or f"session ended: {why}"):
         session.ended_at, session.end = timezone.now(), why
         session.save(update_fields=["ended_at", "end"])
         user = session.user

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from baro.apps.ledger.services import Actor, change, reading
-from baro.apps.people.attempts import record, record_unknown
+from baro.apps.people.attempts import NOT_A_NAME, record, record_unknown
 from baro.apps.people.errors import TokenCannotSign, TokenInvalid, TokenRefused, TokenUnknown
 from baro.apps.people.models import ApiToken, ApiTokenUse, SignIn, User
 from baro.apps.people.roles import Permission
@@ -81,7 +81,9 @@ def user_of_token(text: str, address: str | None) -> User:
         cursor.execute("SELECT id, company_id FROM people_find_token(%s)", [_digest(text)])
         found: tuple[UUID, UUID] | None = cursor.fetchone()
     if found is None:
-        record_unknown(text[:HINT], SignIn.Outcome.FORGED, SignIn.Purpose.TOKEN, address)
+        # of what is no token of ours nothing is kept: it may be the secret of something else
+        hint = text[:HINT] if text.startswith(PREFIX) else NOT_A_NAME
+        record_unknown(hint, SignIn.Outcome.FORGED, SignIn.Purpose.TOKEN, address)
         raise TokenRefused
     token_id, company = found
     with reading(company):

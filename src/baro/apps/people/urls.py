@@ -32,6 +32,7 @@ urlpatterns = [
     path("people/new", rights.new_person, name="new-person"),
     path("people/<uuid:user_id>", rights.person, name="person"),
     path("people/<uuid:user_id>/request/<str:kind>", rights.request_dialog, name="request"),
+    path("people/<uuid:user_id>/sessions", rights.end_sessions_dialog, name="person-sessions"),
     path("people/<uuid:user_id>/conflicts", rights.conflict, name="conflict"),
     path("people/reviews", reviews.reviews, name="reviews"),
     path("people/reviews/new", reviews.open_review, name="open-review"),

@@ -109,10 +109,9 @@ def passkey(request: HttpRequest) -> HttpResponse:
         raise PasskeyRefused
     pending = request.session.get(PENDING_KEY) or {}
     there = safe(request, request.headers.get("X-Next", "") or pending.get("next", ""))
-    user = passkeys.sign_in_by_passkey(request.get_host(), state, response, address(request))
-    if pending and pending.get("user") != str(user.id):
-        # the first step was somebody else's
-        raise PasskeyRefused
+    user = passkeys.sign_in_by_passkey(
+        request.get_host(), state, response, address(request), str(pending.get("user", ""))
+    )
     return JsonResponse({"there": enter(request, user, there)})
 
 

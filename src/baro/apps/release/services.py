@@ -73,9 +73,9 @@ def decide(
     which they signed. A release issues
     the certificate in every language in the same transaction.
 
-    Raises NotPermitted, WrongPassword, Locked, ReasonMissing, LotUnknown, LotNotComplete,
-    OutcomeNotAllowed, AlreadyDecided, RecordChanged, LateData, NotApproved, TrailNotReviewed, SealFailed,
-    and what `sign` raises.
+    Raises NotPermitted, OtherSite for a role that counts at another site only, WrongPassword, Locked,
+    ReasonMissing, LotUnknown, LotNotComplete, OutcomeNotAllowed, AlreadyDecided, RecordChanged, LateData,
+    NotApproved, TrailNotReviewed, SealFailed, and what `sign` raises.
     """
     if not user.may(Permission.DECIDE_RELEASE):
         raise user.why_not(Permission.DECIDE_RELEASE)
@@ -85,6 +85,7 @@ def decide(
         lot = Lot.objects.select_for_update(of=("self",)).filter(lot_no=lot_no).first()
         if lot is None:
             raise errors.LotUnknown(lot=lot_no)
+        user.need(Permission.DECIDE_RELEASE, lot.equipment.site)
         verdict = final_verdict(lot)
         if lot.state != Lot.State.COMPLETE or verdict is None:
             raise errors.LotNotComplete(lot=lot_no)

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from baro.apps.ledger import queries as ledger
 from baro.apps.ledger.dialogs import Act, Given, signature_dialog
+from baro.apps.ledger.errors import BaroError
 from baro.apps.ledger.models import Action
 from baro.apps.ledger.reviewing import standing
 from baro.apps.manufacturing.models import Lot
@@ -64,6 +65,7 @@ def sign(request: HttpRequest, lot_no: str, outcome: str) -> HttpResponse:
     verdict = queries.newest_verdict(lot)
     if verdict is None:
         raise LotNotComplete(lot=lot_no)
+    request.user.need(Permission.DECIDE_RELEASE, lot.equipment.site)
 
     def signed(given: Given) -> None:
         services.decide(
@@ -170,7 +172,8 @@ def _release_page(request: HttpRequest, lot: Lot) -> dict[str, Any]:
     decided = queries.decisions(lot)
     closed = any(decision.outcome != Outcome.ON_HOLD for decision in decided)
     ready = bool(verdict and verdict.final and lot.state == Lot.State.COMPLETE) and not closed
-    may = request.user.may(Permission.DECIDE_RELEASE)
+    refused = _why_not(request, lot)
+    may = refused is None
     return {
         "section": "lots",
         "tab": "release",
@@ -186,8 +189,17 @@ def _release_page(request: HttpRequest, lot: Lot) -> dict[str, Any]:
         "choices": services.ALLOWED[state] if ready and may else (),
         "ready": ready,
         "may": may,
-        "refused": None if may else request.user.why_not(Permission.DECIDE_RELEASE),
+        "refused": refused,
     }
+
+
+def _why_not(request: HttpRequest, lot: Lot) -> BaroError | None:
+    """Why this person may not decide on this lot; None if they may."""
+    try:
+        request.user.need(Permission.DECIDE_RELEASE, lot.equipment.site)
+    except BaroError as error:
+        return error
+    return None
 
 
 def _decision(decision: Decision) -> dict[str, Any]:

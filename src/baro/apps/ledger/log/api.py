@@ -7,6 +7,7 @@ from base64 import b64encode
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router, Schema
 
+from baro.apps.ledger.audit import open_to
 from baro.apps.ledger.log.errors import EntryUnknown, LogEmpty
 from baro.apps.ledger.log.queries import full_note, inclusion_proof, index_of, leaf_text, newest_checkpoint
 
@@ -36,6 +37,9 @@ def checkpoint(request: HttpRequest) -> HttpResponse:
 @router.get("/entries/{entry}/proof", response=EntryProof, summary="The proof of an entry of the audit trail")
 def entry_proof(request: HttpRequest, entry: int = Path(..., ge=1, lt=2**63)) -> EntryProof:
     """That an entry of the company's own trail is in the log, to be checked without this server."""
+    # the leaf holds all that the entry says
+    if not open_to(request.user).filter(id=entry).exists():
+        raise EntryUnknown(entry=entry)
     leaf = leaf_text(entry)
     index = index_of(entry)
     found = newest_checkpoint()

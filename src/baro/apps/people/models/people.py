@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from baro.apps.ledger.errors import NotPermitted
 from baro.apps.ledger.models import Record
 from baro.apps.ledger.naming import Named, in_language
-from baro.apps.people.errors import TokenCannotSign
+from baro.apps.people.errors import OtherSite, TokenCannotSign
 from baro.apps.people.rights.held import Held, UserManager, held_by
 from baro.apps.people.roles import MAY, Permission, Role, roles_with
 from baro.database.guards import Guard
@@ -112,6 +112,18 @@ class User(AbstractBaseUser, Record):
             raise TokenCannotSign
         # not Django's own, which would store a renewed hash past the services
         return check_password(raw_password, self.password)
+
+    def need(self, permission: str, site: Site) -> None:
+        """Raises NotPermitted without `permission`, OtherSite with it at another site only."""
+        if not self.may(permission):
+            raise self.why_not(permission)
+        if not self.may(permission, site.id):
+            raise OtherSite(
+                who=self.name,
+                site=site.title,
+                permission=Permission(permission).label,
+                roles=", ".join(str(role.label) for role in roles_with(permission)),
+            )
 
     def why_not(self, permission: str) -> NotPermitted:
         return NotPermitted(

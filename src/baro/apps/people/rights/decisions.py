@@ -16,6 +16,7 @@ from baro.apps.people.passwords import give_password
 from baro.apps.people.rights.requests import check_sense, one_after_the_other, pending
 from baro.apps.people.rights.services import first_password, two_hands
 from baro.apps.people.roles import Permission
+from baro.apps.people.second import take_away
 from baro.apps.people.segregation import Duty, check_duty
 from baro.apps.people.services import reauthenticate
 from baro.apps.people.sessions import close_sessions
@@ -123,6 +124,10 @@ def _carry_out(wanted: RightsChange, approver: User) -> str:
     elif wanted.kind == Kind.RESET_PASSWORD:
         told = first_password(wanted.id)
         give_password(approver, user, told)
+    elif wanted.kind == Kind.RESET_FACTORS:
+        take_away(user)
+        # whoever found the device may be in already
+        close_sessions(approver, user, WebSession.End.CREDENTIALS)
     else:
         user.is_active = wanted.kind == Kind.ENABLE
         user.save(update_fields=["is_active"])

@@ -81,6 +81,7 @@ class RightsChange(Record):
         DISABLE = "disable", _("disable the account")
         ENABLE = "enable", _("enable the account")
         RESET_PASSWORD = "reset_password", _("give a new first password")
+        RESET_FACTORS = "reset_factors", _("take the second factors away")
 
     class State(models.TextChoices):
         PENDING = "pending", _("waiting for approval")

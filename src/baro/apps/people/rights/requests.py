@@ -13,6 +13,7 @@ from baro.apps.people.errors import ChangeDecided, NothingToChange, PeriodInvali
 from baro.apps.people.models import Assignment, RightsChange, Site, User
 from baro.apps.people.rights.held import IN_FORCE
 from baro.apps.people.roles import Permission, Role
+from baro.apps.people.second import factors_of
 from baro.apps.people.segregation import Duty, check_duty, check_roles
 
 Kind = RightsChange.Kind
@@ -99,6 +100,9 @@ def check_sense(wanted: RightsChange) -> None:
     elif wanted.kind == Kind.END:
         held = wanted.assignment
         if held is None or held.user_id != user.id or held.state in (Assignment.State.ENDED, Assignment.State.EXPIRED):
+            raise NothingToChange(who=user.name)
+    elif wanted.kind == Kind.RESET_FACTORS:
+        if not factors_of(user):
             raise NothingToChange(who=user.name)
     elif wanted.kind in (Kind.DISABLE, Kind.ENABLE) and user.is_active == (wanted.kind == Kind.ENABLE):
         raise NothingToChange(who=user.name)

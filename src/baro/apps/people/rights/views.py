@@ -20,14 +20,16 @@ from baro.apps.ledger.dialogs import Act, Given, signature_dialog
 from baro.apps.ledger.errors import BaroError
 from baro.apps.ledger.models import Meaning
 from baro.apps.people.errors import PeriodInvalid
-from baro.apps.people.models import Assignment, RightsChange, Site, User
+from baro.apps.people.models import Assignment, RightsChange, Site, User, WebSession
 from baro.apps.people.rights import queries
 from baro.apps.people.rights.decisions import change_hash, decide_change
 from baro.apps.people.rights.requests import request_change, withdraw
 from baro.apps.people.rights.services import first_password
 from baro.apps.people.roles import Permission, Role
+from baro.apps.people.second import factors_of
 from baro.apps.people.segregation import APART, EXCLUSIVE, conflicts
 from baro.apps.people.services import create_user
+from baro.apps.people.sessions import end_sessions, open_sessions
 
 Kind = RightsChange.Kind
 TOLD = "first_password"
@@ -63,6 +65,7 @@ def person(request: HttpRequest, user_id: UUID) -> HttpResponse:
     _need(request, Permission.REVIEW_ACCESS)
     user = queries.user_of(user_id)
     held = Assignment.objects.filter(user=user).select_related("site", "requested_by", "approved_by")
+    factors = factors_of(user)
     trail = ledger.trail(queries.records(user))[:TRAIL]
     page = _page(request) | {
         "person": user,
@@ -72,8 +75,25 @@ def person(request: HttpRequest, user_id: UUID) -> HttpResponse:
         "decided": queries.decided(user),
         "trail": ledger.in_words(trail, queries.RECORDS),
         "own": user.id == request.user.id,
+        "factors": factors,
+        "sessions": open_sessions(user).order_by("-activity__at"),
     }
     return render(request, "people/person.html", page)
+
+
+@require_http_methods(["GET", "POST"])
+def end_sessions_dialog(request: HttpRequest, user_id: UUID) -> HttpResponse:
+    """The dialog by which an administrator ends every session of somebody, at once: it only closes a door."""
+    _need(request, Permission.MANAGE_PEOPLE)
+    user = queries.user_of(user_id)
+    page = {"person": user, "count": open_sessions(user).count(), "reason": request.POST.get("reason", "")}
+    if request.method == "GET":
+        return render(request, "people/end_sessions.html", page)
+    try:
+        end_sessions(request.user, user, WebSession.End.BY_ADMINISTRATOR, reason=page["reason"])
+    except BaroError as error:
+        return render(request, "people/end_sessions_form.html", page | {"error": error}, status=error.status)
+    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
 
 
 @require_http_methods(["GET", "POST"])
