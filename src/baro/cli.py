@@ -15,7 +15,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from baro import __version__, logs
-from baro.commands import agent, archive, check, log, people
+from baro.commands import agent, archive, check, formats, log, people
 from baro.config import config
 from baro.gxp import DemoRefused, StartRefused, require
 from baro.starting import find_database, setup_django, stop_event
@@ -25,6 +25,7 @@ verify = App(name="verify", help="Compute again what was recorded, and compare."
 app.command(verify)
 agent.register(app)
 check.register(app)
+formats.register(app)
 archive.register(app, verify)
 people.register(app)
 log.register(app, verify)

@@ -59,3 +59,52 @@ class StorageBrokenError(EdgeError):
 
 class JournalBrokenError(EdgeError):
     """The agent's journal is not as it was written."""
+
+
+class FormatError(EdgeError):
+    """A file of spectra is refused."""
+
+    code = "refused"
+
+    def __init__(self, detail: str = "", *, block: str = "", offset: int | None = None) -> None:
+        self.block, self.offset, self.detail = block, offset, detail
+        place = ", ".join(
+            part for part in (f"block {block}" if block else "", "" if offset is None else f"byte {offset}") if part
+        )
+        super().__init__(f"{place}: {detail}" if place and detail else place or detail)
+
+
+class FormatUnknownError(FormatError):
+    """No reader knows this content."""
+
+    code = "unknown"
+
+
+class FormatUnsupportedError(FormatError):
+    """The file is of a known format, but of a kind that is not read."""
+
+    code = "unsupported"
+
+
+class FileDamagedError(FormatError):
+    """The file is not built as its format demands: cut off, or changed."""
+
+    code = "damaged"
+
+
+class DataDisagreeError(FormatError):
+    """The decoded data disagree with what the file itself says about them."""
+
+    code = "disagrees"
+
+
+class FileTooLargeError(FormatError):
+    """The file claims or holds more than a reader takes in."""
+
+    code = "too_large"
+
+
+class MappingNeededError(FormatError):
+    """The file is a plain table: a mapping must say which cells are axis, spectra and samples."""
+
+    code = "mapping_needed"
