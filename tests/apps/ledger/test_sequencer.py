@@ -181,6 +181,33 @@ def test_ids_of_transactions_that_were_rolled_back_are_no_matter(plant: Plant) -
     assert pending() == 0
 
 
+def test_a_long_queue_is_not_read_from_its_beginning_in_every_step(plant: Plant) -> None:
+    def floor() -> int:
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("SELECT floor FROM ledger_sequencing")
+            return int(cursor.fetchone()[0])
+
+    for step in range(3):
+        add_sites(plant, 1, f"before {step}")
+        take_in()
+    ids = add_sites(plant, 30, "queue")
+    for step in range(1, 4):
+        integrate(most=10)
+        if step > 1:  # the first step puts the mark beyond the queue
+            assert floor() == ids[10 * step - 1]
+    with another(plant) as slow, slow.transaction():
+        Context(plant.company, None, "test", "slow").apply(slow)
+        slow.execute(ADD_SITE, [plant.company, "slow"])
+        later = add_sites(plant, 20, "behind")
+        for _ in range(4):
+            integrate(most=5)
+        assert floor() < later[0] - 1  # an entry may still come before them
+    take_in()
+    take_in()
+    assert pending() == 0
+    assert newest_checkpoint().root == stored_tree().root()
+
+
 def test_transaction_ids_of_another_server_do_not_stop_the_log(plant: Plant) -> None:
     """A database that is restored from a dump keeps entries and marks of a server that counted further."""
     with connections["owner"].cursor() as cursor:

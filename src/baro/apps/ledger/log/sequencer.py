@@ -8,11 +8,12 @@ from django.db.models import Max
 from baro.apps.ledger.keys import log_signer
 from baro.apps.ledger.log.nodes import TILE, Nodes
 from baro.apps.ledger.merkle import Signer, checkpoint_text
-from baro.apps.ledger.merkle.tree import complete_root
 from baro.apps.ledger.models import Checkpoint, Node
 
 MOST = 5000
 """Entries that are taken in at once; the rest waits for the next step."""
+TILES = 64
+"""Tiles of 256 hashes that are read at once."""
 
 
 def integrate(*, most: int = MOST, signer: Signer | None = None, using: str = "default") -> Checkpoint | None:
@@ -41,10 +42,8 @@ def _add_levels(nodes: Nodes, size: int, using: str) -> None:
     while complete := size >> (TILE * level):
         last = Node.objects.using(using).filter(level=level).aggregate(last=Max("index"))["last"]
         first = 0 if last is None else last + 1
-        added = []
-        for index in range(first, complete):
-            below = nodes.stored(level - 1, index << TILE, (index + 1) << TILE)
-            added.append(Node(level=level, index=index, hash=complete_root(below)))
-        Node.objects.using(using).bulk_create(added, batch_size=1000)
-        nodes.forget()
+        for start in range(first, complete, TILES):
+            roots = nodes.roots(level - 1, start, min(start + TILES, complete))
+            added = [Node(level=level, index=start + at, hash=root) for at, root in enumerate(roots)]
+            Node.objects.using(using).bulk_create(added)
         level += 1

@@ -76,7 +76,7 @@ def verify_log(
     kept elsewhere. using: ``owner``, which sees all companies and hashes the rows itself, or ``default``.
     Raises NoteError for a key that is none.
     """
-    with _snapshot(using), connections[using].cursor() as cursor:
+    with snapshot(using), connections[using].cursor() as cursor:
         pinned = key or log_key()
         vkey = pinned or _newest_key(cursor)
         name = origin or (Verifier.parse(vkey).name if vkey else "")
@@ -88,7 +88,7 @@ def verify_log(
 
 
 @contextmanager
-def _snapshot(using: str) -> Iterator[None]:
+def snapshot(using: str) -> Iterator[None]:
     """One snapshot that changes nothing; a caller's transaction is taken as it is."""
     if connections[using].in_atomic_block:
         yield

@@ -14,11 +14,13 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
+from baro.apps.ledger.keys import log_key
 from baro.apps.ledger.log import runs
+from baro.apps.ledger.log.checking import Fault, faults_of
 from baro.apps.ledger.log.queries import checkpoint_qr, newest_checkpoint, origin_of, pending
 from baro.apps.ledger.log.report import Check
-from baro.apps.ledger.merkle import Verifier
-from baro.apps.ledger.models import AuditEntry, Cosignature, VerificationRun
+from baro.apps.ledger.merkle import NoteError, Verifier
+from baro.apps.ledger.models import AuditEntry, Checkpoint, Cosignature, VerificationRun
 from baro.config import config
 
 HOURS = 24
@@ -31,6 +33,12 @@ CHECKS = {
     Check.OUTSIDE: _("The log goes on from checkpoints kept elsewhere"),
     Check.WITNESSES: _("Signatures of witnesses hold"),
     Check.GUARDS: _("The triggers of the trail are switched on"),
+}
+FAULTS = {
+    Fault.SIGNATURE: _("The newest checkpoint is not signed by the key of this log."),
+    Fault.ROW: _("Size, root or key of the newest checkpoint are not those that were signed."),
+    Fault.LONGER: _("The newest checkpoint was signed for more entries than the log holds: entries were cut off."),
+    Fault.ROOT: _("The root of the newest checkpoint is not that of the log's hashes."),
 }
 
 
@@ -49,11 +57,14 @@ def integrity(request: HttpRequest) -> HttpResponse:
         "runs": found[1:],
     }
     if checkpoint:
+        faults = faults_of(checkpoint)
         page |= {
-            "origin": origin_of(checkpoint),
+            "origin": _origin(checkpoint),
             "root": bytes(checkpoint.root).hex(),
-            # made of what we signed, by the library of codes
-            "qr": mark_safe(checkpoint_qr(checkpoint)),  # noqa: S308
+            "faults": [FAULTS[fault] for fault in faults],
+            "pinned": log_key() is not None,
+            # made of what we signed, by the library of codes; what we did not sign is not given out as a code
+            "qr": "" if faults else mark_safe(checkpoint_qr(checkpoint)),  # noqa: S308
         }
     return render(request, "ledger/integrity.html", page)
 
@@ -69,6 +80,13 @@ def run(request: HttpRequest, run_id: str) -> HttpResponse:
     """A verification as it stands, for the page itself."""
     found = get_object_or_404(VerificationRun, id=run_id)
     return render(request, "ledger/integrity_run.html", {"run": _shown(found)})
+
+
+def _origin(checkpoint: Checkpoint) -> str:
+    try:
+        return origin_of(checkpoint)
+    except NoteError:
+        return "–"
 
 
 def _shown(found: VerificationRun) -> dict[str, Any]:
