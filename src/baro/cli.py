@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
-import signal
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from baro import __version__, logs
-from baro.commands import agent, archive, check, formats, log, people
+from baro.commands import agent, archive, check, formats, gateway, log, people
 from baro.config import config
 from baro.gxp import DemoRefused, StartRefused, require
-from baro.starting import find_database, setup_django, stop_event
+from baro.starting import find_database, prepare, setup_django, stop_event
 
 app = App(name="baro", help="Baro: from the analyser to the signed release.", version=__version__)
 verify = App(name="verify", help="Compute again what was recorded, and compare.")
@@ -27,6 +22,7 @@ agent.register(app)
 check.register(app)
 formats.register(app)
 archive.register(app, verify)
+gateway.register(app)
 people.register(app)
 log.register(app, verify)
 
@@ -45,55 +41,9 @@ def migrate() -> None:
 
 
 @app.command
-def gateway() -> None:
-    """Collect from the instruments: drivers, spool, delivery to the historian."""
-    import psycopg
-
-    from baro.database.roles import Role, conninfo
-    from baro.edge.driver import load_driver
-    from baro.edge.drivers.opcua import OpcUaSettings
-    from baro.edge.gateway import GatewaySettings, run_gateway
-    from baro.historian.sink import PostgresSink
-
-    _prepare()
-    find_database()
-    require("gateway")
-    settings = config()
-    target = conninfo(settings.database_url, Role.APP, "baro gateway")
-    company = None
-    while company is None:  # the database may still be starting, or the plant not be set up
-        try:
-            with psycopg.connect(target) as connection:
-                row = connection.execute("SELECT people_company_id(%s)", [settings.company]).fetchone()
-                company = row[0] if row else None
-        except psycopg.Error as error:
-            logging.getLogger("baro.gateway").warning("waiting for the database: %s", error)
-        if company is None:
-            time.sleep(1.0)
-    spool = settings.home / "spool" / "opcua.sqlite"
-    spool.parent.mkdir(parents=True, exist_ok=True)
-    asyncio.run(
-        run_gateway(
-            GatewaySettings(
-                spool=spool,
-                spool_limit=settings.spool_limit_mb * 1024 * 1024,
-                flush_ms=settings.flush_ms,
-                block_rows=settings.block_rows,
-            ),
-            PostgresSink(target, company),
-            load_driver("opcua")(
-                OpcUaSettings(
-                    url=settings.opcua_url, analysers=settings.opcua_analysers, machines=settings.opcua_machines
-                )
-            ),
-        )
-    )
-
-
-@app.command
 def worker() -> None:
     """Predict, judge, and run queued tasks such as sealing."""
-    _prepare()
+    prepare()
     find_database()
     require("worker")
     setup_django()
@@ -108,7 +58,7 @@ def web() -> None:
     """Serve the pages."""
     import uvicorn
 
-    _prepare()
+    prepare()
     find_database()
     require("web")
     setup_django()
@@ -137,7 +87,7 @@ def simulator(
     """Run the simulated plant: a press and an analyser behind an OPC UA server, on this machine only."""
     from baro.simulator.run import SimulatorSettings, run
 
-    _prepare()
+    prepare()
     run(
         SimulatorSettings(
             url=config().opcua_url,
@@ -224,17 +174,3 @@ def _record_settings(program: str) -> None:
         record_settings(program, company_of(config().company))
     except (BaroError, DatabaseError) as error:
         logging.getLogger("baro").warning("the settings were not put on record: %s", error)
-
-
-def _prepare() -> None:
-    """What every long-running program does first."""
-    logs.configure()
-    if os.environ.get("BARO_FOLLOW_PARENT"):
-        threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
-
-
-def _follow_parent(parent: int) -> None:
-    """End when the process that started this one is gone, so that no program is left behind."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os.kill(os.getpid(), signal.SIGTERM)

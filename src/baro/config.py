@@ -53,15 +53,7 @@ class Config(BaseSettings):
     )
     opcua_url: str = Field(
         default="opc.tcp://127.0.0.1:48600/baro/",
-        description="OPC UA server the gateway reads from (in the demo: the simulated plant).",
-    )
-    opcua_analysers: dict[str, str] = Field(
-        default_factory=dict,
-        description="ADI analysers to read, JSON: BrowseName to source name. Empty: all, named after themselves.",
-    )
-    opcua_machines: dict[str, str] = Field(
-        default_factory=lambda: {"Press-1": "press-1"},
-        description="Objects whose analog variables are read as tags, JSON: BrowseName to source name.",
+        description="Where the simulated plant serves OPC UA; the demo's connection leads there.",
     )
     company: str = Field(default="baro-demo", description="Code of the company whose plant the gateway serves.")
     flush_ms: int = Field(

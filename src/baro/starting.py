@@ -6,7 +6,9 @@ import atexit
 import os
 import signal
 import threading
+import time
 
+from baro import logs
 from baro.config import config
 from baro.gxp import EmbeddedRefused
 
@@ -36,6 +38,20 @@ def setup_django() -> None:
     import django
 
     django.setup()
+
+
+def prepare() -> None:
+    """What every long-running program does first."""
+    logs.configure()
+    if os.environ.get("BARO_FOLLOW_PARENT"):
+        threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _follow_parent(parent: int) -> None:
+    """End when the process that started this one is gone, so that no program is left behind."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def stop_event() -> threading.Event:

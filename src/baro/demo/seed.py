@@ -19,6 +19,7 @@ from baro.apps.pat.services import approve_model, register_model
 from baro.apps.people.models import Company, Site, User
 from baro.apps.people.roles import Role
 from baro.apps.people.services import create_company, create_user
+from baro.apps.plant.connections.services import Told, set_up_connection
 from baro.apps.plant.inventory.known import prefill
 from baro.apps.plant.models import Equipment, Instrument, Tag
 from baro.apps.quality.models import CriterionKind, Product
@@ -39,7 +40,7 @@ ACCOUNTS = {
 }
 SIGNERS = ("quality1", "production1", "admin1")
 """Who has accepted the statement on electronic signatures; the others are asked at their first one."""
-PRESS, ANALYSER = "press-1", "nir-1"
+PRESS, ANALYSER, PLANT = "press-1", "nir-1", "demo-plant"
 SPECTRA_SOURCE, TAGS_SOURCE = "nir-1", "press-1"
 REASON = "demo plant set up"
 
@@ -145,6 +146,7 @@ def seed(model: ModelArtefact | None = None, code: str = "", prefix: str = "") -
     if in_force is None or in_force.model_digest != wanted.digest:
         _approve(company, quality_head, product, wanted)
     _plan(company, product)
+    _connect(company)
     prefill(company.id)
     return company
 
@@ -230,6 +232,25 @@ def _approve(company: Company, quality_head: User, product: Product, wanted: Mod
         approve_model(quality_head, PASSWORD, model, "validated on 460 independent tablets")
     strategy = draft_strategy(setup, product, wanted.digest, CRITERIA, REASON)
     approve_strategy(quality_head, PASSWORD, strategy, "control strategy of the demo product")
+
+
+def _connect(company: Company) -> None:
+    """The connection of the simulated plant; its port may be another one at each start."""
+    with reading(company.id):
+        press = Equipment.objects.get(code=PRESS)
+    told = Told(
+        code=PLANT,
+        driver="opcua",
+        settings={
+            "url": config().opcua_url,
+            "analysers": {"NIR-1": SPECTRA_SOURCE},
+            "machines": {"Press-1": TAGS_SOURCE},
+        },
+        name_ko="데모 공정(모의)",
+        name_en="Demo plant (simulated)",
+        equipment_id=press.id,
+    )
+    set_up_connection(Program("baro demo", company.id), told, REASON)
 
 
 def _plan(company: Company, product: Product) -> None:

@@ -2,21 +2,43 @@
 
 A driver is one plain class, built from its own settings object. It does nothing until `run` is awaited;
 then it connects, reports what it sees through `emit`, and connects again for ever, until it is cancelled.
-Drivers are read-only. They are found by entry points of the group ``baro.drivers``.
+Drivers are read-only: `write` of one exists only where its settings hold an allow-list, and is called only for an
+approved, logged command. They are found by entry points of the group ``baro.drivers``::
+
+    class ExampleDriver:
+        name = "example"
+        schemes = ("example",)             # of the addresses it reads
+        Settings = ExampleSettings         # a frozen pydantic model, all of it JSON, first of all `url`
+
+        def __init__(self, settings: ExampleSettings) -> None: ...
+        async def run(self, emit: Emit) -> None: ...
+
+        @staticmethod
+        async def explore(settings: ExampleSettings) -> Offer: ...     # optional: what the wizard shows
+
+        @staticmethod
+        def choose(settings: ExampleSettings, chosen: Sequence[Choice]) -> ExampleSettings: ...   # with `explore`
+
+        async def write(self, command: Mapping[str, object]) -> Mapping[str, object]: ...         # optional
+
+Settings hold the names of secrets (`baro.edge.secrets`), never their values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import entry_points
-from typing import NamedTuple, Protocol
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from baro.edge.blocks import Axis, Value
-from baro.edge.errors import DriverUnknownError
+from baro.edge.errors import DriverUnknownError, SettingsInvalidError
 
 
 class Spectrum(NamedTuple):
@@ -89,6 +111,70 @@ Emission = Spectrum | Sample | Axis | Refusal | LotReport | SamplesLost | LinkSt
 Emit = Callable[[Sequence[Emission]], None]
 
 
+class DriverSettings(BaseModel):
+    """What the settings of every driver are: frozen, JSON, nothing unknown. Descriptions are shown by the wizard."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(description="Address of the server or folder.")
+
+
+NodeKind = Literal["folder", "tag", "spectrum", "state", "method"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Something that a server offers. `path` names it within the offer; the rest is as it was served at `time`.
+
+    type: the protocol's own word for what the value is. axis: of a spectrum. labels: words of a state's numbers
+    0, 1, 2, ... source, tag: the names that the driver proposes for it in Baro. address: the node as the protocol
+    names it.
+    """
+
+    path: str
+    label: str
+    kind: NodeKind
+    type: str = ""
+    unit: str = ""
+    value: Value | None = None
+    time: datetime | None = None
+    quality: int = 0
+    axis: Axis | None = None
+    labels: tuple[str, ...] = ()
+    source: str = ""
+    tag: str = ""
+    address: str = ""
+    children: tuple[Node, ...] = ()
+
+    def walk(self) -> Iterator[Node]:
+        """This node and all below it, from top to bottom."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a server offers. notes: short sentences in English, such as what was left out."""
+
+    nodes: tuple[Node, ...]
+    notes: tuple[str, ...] = ()
+
+    def walk(self) -> Iterator[Node]:
+        """Every node, from top to bottom."""
+        for node in self.nodes:
+            yield from node.walk()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A node that shall be collected, under the names that it shall have."""
+
+    path: str
+    source: str
+    tag: str = ""
+
+
 class Driver(Protocol):
     """What the gateway needs of a protocol."""
 
@@ -97,9 +183,36 @@ class Driver(Protocol):
         served."""
 
 
-def load_driver(name: str) -> Callable[[object], Driver]:
+def driver_names() -> list[str]:
+    """The names of all installed drivers."""
+    return sorted(entry.name for entry in _entries())
+
+
+def load_driver(name: str) -> Any:
     """The class of an installed driver; call it with its settings. Raises DriverUnknownError."""
-    for entry in entry_points(group="baro.drivers", name=name):
-        factory: Callable[[object], Driver] = entry.load()
-        return factory
+    for entry in _entries():
+        if entry.name == name:
+            return entry.load()
     raise DriverUnknownError(name)
+
+
+def driver_of(url: str) -> str:
+    """The name of the driver that reads an address, by its scheme. Raises DriverUnknownError."""
+    scheme = urlsplit(url).scheme.lower()
+    for entry in _entries():
+        if scheme and scheme in getattr(entry.load(), "schemes", ()):
+            return entry.name
+    raise DriverUnknownError(url)
+
+
+def settings_of(name: str, values: Mapping[str, object]) -> Any:
+    """The settings object of a driver, from JSON. Raises DriverUnknownError, SettingsInvalidError."""
+    try:
+        return load_driver(name).Settings.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsInvalidError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _entries() -> list[EntryPoint]:
+    return list(entry_points(group="baro.drivers"))

@@ -17,6 +17,14 @@ class DriverUnknownError(EdgeError):
     """No driver of this name is installed."""
 
 
+class SettingsInvalidError(EdgeError):
+    """The settings of a driver cannot be used."""
+
+
+class SecretMissingError(EdgeError):
+    """The secret store has no entry of this name."""
+
+
 class LinkLostError(EdgeError):
     """The instrument's server no longer answers."""
 

@@ -7,7 +7,6 @@ import math
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,7 +34,9 @@ def endpoint() -> str:
 
 
 def link(url: str) -> OpcUaSettings:
-    return OpcUaSettings(url, {"NIR-1": NIR}, {"Press-1": TAGS}, publishing_ms=20, silence_s=1.5, retry_most_s=0.4)
+    return OpcUaSettings(
+        url=url, analysers={"NIR-1": NIR}, machines={"Press-1": TAGS}, publishing_ms=20, silence_s=1.5, retry_most_s=0.4
+    )
 
 
 @asynccontextmanager
@@ -184,7 +185,7 @@ async def test_jump_repeat_late_restart_and_clock(tmp_path: Path) -> None:
 
 async def test_a_queue_that_runs_over_on_the_server_is_a_gap(tmp_path: Path) -> None:
     url, sink = endpoint(), MemorySink()
-    settings = replace(link(url), spectra_queue=5, publishing_ms=100)
+    settings = link(url).model_copy(update={"spectra_queue": 5, "publishing_ms": 100})
     async with Plant(url, WAVELENGTHS, UNITS) as plant, gateway(tmp_path, sink, settings) as running:
         await until(lambda: running.health.linked.get(NIR))
         analyser = Analyser(plant)

@@ -49,6 +49,7 @@ TABLES: dict[str, str | Promise] = {
     "people_websession": _("session"),
     "plant_clockevent": _("event of the clock"),
     "plant_computerisedsystem": _("computerised system"),
+    "plant_connection": _("connection"),
     "plant_equipment": _("equipment"),
     "plant_filecheck": _("check of stored files"),
     "plant_findingacknowledgment": _("acknowledged finding"),

@@ -33,6 +33,7 @@ class Permission(models.TextChoices):
     REVIEW_AUDIT = "review_audit", _("review the audit trail")
     REVIEW_ACCESS = "review_access", _("review who has access")
     MANAGE_SYSTEMS = "manage_systems", _("keep the inventory of systems")
+    MANAGE_CONNECTIONS = "manage_connections", _("connect instruments and machines")
     EVALUATE_SYSTEMS = "evaluate_systems", _("evaluate a system")
     MANAGE_RETENTION = "manage_retention", _("set retention rules, place and lift legal holds")
 
@@ -66,6 +67,7 @@ MAY: dict[Role, frozenset[Permission]] = {
             Permission.APPROVE_RIGHTS,
             Permission.REVIEW_ACCESS,
             Permission.MANAGE_SYSTEMS,
+            Permission.MANAGE_CONNECTIONS,
         }
     ),
 }

@@ -36,3 +36,9 @@ class OriginalDamaged(BaroError):
     status = 409
     message = _("The stored file is no longer what it was, so it is not given out.")
     advice = _("Keep the storage as it is, and take the file from a backup of it. Tell the head of quality.")
+
+
+class ConnectionInvalid(BaroError):
+    code = "PLT-0020"
+    message = _("The connection cannot be recorded as it is: %(detail)s.")
+    advice = _("Correct what is named, or choose another code.")

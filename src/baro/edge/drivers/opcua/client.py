@@ -16,8 +16,7 @@ import logging
 import math
 import random
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from asyncua import Client, ua
@@ -26,6 +25,7 @@ from baro.edge.blocks import utc_now
 from baro.edge.driver import Emission, Emit, LinkState, LotReport, Sample, SamplesLost
 from baro.edge.drivers.opcua.discovery import Machine, Stream, find_machines, find_streams
 from baro.edge.drivers.opcua.join import OVERFLOW, WAITING_FOR_INITIAL_DATA, StreamJoin
+from baro.edge.drivers.opcua.settings import OpcUaSettings
 from baro.edge.errors import LinkLostError, NothingToCollectError
 
 log = logging.getLogger(__name__)
@@ -36,28 +36,12 @@ BAD_OUT_OF_RANGE = 0x803C_0000
 RETRY_FIRST = 0.2  # seconds before the first attempt to rebuild a link
 
 
-@dataclass(frozen=True, slots=True)
-class OpcUaSettings:
-    """analysers, machines: BrowseName -> source; no analysers: all, named after themselves.
-
-    publishing_ms: publishing interval. spectra_queue, tag_queue: most values the server may hold for a
-    variable. settle_s: longest wait of a spectrum for its number, lot and sample. silence_s: after which
-    the link counts as lost. retry_most_s: longest pause between attempts.
-    """
-
-    url: str
-    analysers: Mapping[str, str] = field(default_factory=dict)
-    machines: Mapping[str, str] = field(default_factory=dict)
-    publishing_ms: int = 40
-    spectra_queue: int = 5000
-    tag_queue: int = 1000
-    settle_s: float = 0.25
-    silence_s: float = 5.0
-    retry_most_s: float = 10.0
-
-
 class OpcUaDriver:
     """Collects from one server, for ever."""
+
+    name = "opcua"
+    schemes = ("opc.tcp",)
+    Settings = OpcUaSettings
 
     def __init__(self, settings: OpcUaSettings) -> None:
         self.settings = settings

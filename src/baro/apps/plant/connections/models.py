@@ -1,0 +1,66 @@
+"""Connections and how they are."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from baro.apps.ledger.models import Record
+from baro.apps.ledger.naming import Named
+from baro.database.guards import Guard
+
+
+class Connection(Named, Record):
+    """A server or folder that the gateway collects from.
+
+    `settings` are those of the driver. They hold names of secrets, never a secret.
+    """
+
+    code = models.SlugField(_("code"))
+    driver = models.CharField(_("driver"), max_length=50)
+    settings = models.JSONField(_("settings"), default=dict)
+    equipment = models.ForeignKey(
+        "plant.Equipment", on_delete=models.PROTECT, null=True, related_name="connections", verbose_name=_("equipment")
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+
+    class Meta:
+        ordering = ["code"]
+        constraints = [models.UniqueConstraint(fields=["company", "code"], name="plant_connection_code")]
+
+    def __str__(self) -> str:
+        return self.code
+
+    @property
+    def address(self) -> str:
+        """Where it leads."""
+        return str(self.settings.get("url", ""))
+
+
+class ConnectionState(models.Model):
+    """How a connection was at `at`: overwritten every few seconds by the gateway, no record.
+
+    sources: name to whether its link is up. rate: observations a second. lag_s: from arrival to the gateway's disk.
+    certificate_until: when the server's or the gateway's own certificate ends, whichever is first.
+    """
+
+    guard = Guard(audited=False)
+
+    id = models.BigAutoField(primary_key=True)
+    connection = models.OneToOneField(Connection, on_delete=models.PROTECT, related_name="state")
+    company = models.ForeignKey("people.Company", on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(db_default=Now())
+    sources = models.JSONField(default=dict)
+    observations = models.BigIntegerField(default=0)
+    rate = models.FloatField(default=0.0)
+    lag_s = models.FloatField(default=0.0)
+    spool_depth = models.BigIntegerField(default=0)
+    spool_bytes = models.BigIntegerField(default=0)
+    spool_full = models.BooleanField(default=False)
+    failure = models.TextField(default="")
+    refusal = models.JSONField(default=dict)
+    certificate_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.at}"

@@ -1,0 +1,94 @@
+"""Making, changing, and switching connections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from baro.apps.ledger.services import Actor, Program, change
+from baro.apps.people.models import User
+from baro.apps.people.roles import Permission
+from baro.apps.plant.connections.models import Connection
+from baro.apps.plant.errors import ConnectionInvalid
+from baro.edge.driver import settings_of
+from baro.edge.errors import EdgeError
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a person or a set-up says of a connection. settings: of the driver, as JSON."""
+
+    code: str
+    driver: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    name_ko: str = ""
+    name_en: str = ""
+    equipment_id: UUID | None = None
+    enabled: bool = True
+
+
+def save_connection(actor: User, connection_id: UUID | None, told: Told, reason: str) -> Connection:
+    """Make a connection, or change it. Raises NotPermitted, ReasonMissing, ConnectionInvalid."""
+    return _save(actor, connection_id, told, reason, Permission.MANAGE_CONNECTIONS)
+
+
+def set_up_connection(program: Program, told: Told, reason: str) -> Connection:
+    """Make a connection, or bring the one of this code to what is told, at a set-up or at the server's own prompt.
+
+    Nothing is written when nothing is different.
+    """
+    with change(program, reason):
+        known = Connection.objects.filter(code=told.code).first()
+        if known is not None and _same(known, told):
+            return known
+        return _save(program, known and known.id, told, reason, "")
+
+
+def switch(actor: User, connection_id: UUID, enabled: bool, reason: str) -> Connection:
+    """Have the gateway collect from here, or no more. Raises NotPermitted, ReasonMissing."""
+    with change(actor, reason, Permission.MANAGE_CONNECTIONS):
+        connection = Connection.objects.select_for_update(of=("self",)).get(id=connection_id)
+        if connection.enabled != enabled:
+            connection.enabled = enabled
+            connection.save(update_fields=["enabled"])
+    return connection
+
+
+def _save(actor: Actor, connection_id: UUID | None, told: Told, reason: str, permission: str) -> Connection:
+    with change(actor, reason, permission):
+        if connection_id is None:
+            connection = Connection(company_id=actor.company_id)
+        else:
+            connection = Connection.objects.select_for_update(of=("self",)).get(id=connection_id)
+        code = slugify(told.code)
+        if not code or code != told.code:
+            raise ConnectionInvalid(detail=f"code {told.code!r}")
+        try:
+            settings = settings_of(told.driver, told.settings)
+        except EdgeError as error:
+            raise ConnectionInvalid(detail=str(error)) from error
+        connection.code, connection.driver, connection.enabled = code, told.driver, told.enabled
+        connection.settings = settings.model_dump(mode="json", exclude_defaults=True)
+        connection.name_ko, connection.name_en = told.name_ko or code, told.name_en or told.name_ko or code
+        connection.equipment_id = told.equipment_id
+        try:
+            with transaction.atomic():
+                connection.save()
+        except IntegrityError as error:
+            raise ConnectionInvalid(detail=f"code {code!r}") from error
+    return connection
+
+
+def _same(known: Connection, told: Told) -> bool:
+    settings = settings_of(told.driver, told.settings).model_dump(mode="json", exclude_defaults=True)
+    return (
+        known.driver == told.driver
+        and known.settings == settings
+        and known.equipment_id == told.equipment_id
+        and known.enabled == told.enabled
+    )

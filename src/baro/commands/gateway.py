@@ -1,0 +1,204 @@
+"""The gateway: every enabled connection of the company, without Django."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+from cyclopts import App
+from psycopg.types.json import Jsonb
+
+from baro.config import config
+from baro.database.context import Context
+from baro.database.roles import Role, conninfo
+from baro.edge.collector import Collector, Connection, ConnectionState
+from baro.edge.driver import load_driver, settings_of
+from baro.edge.gateway import Gateway, GatewaySettings
+from baro.gxp import require
+from baro.historian.sink import PostgresSink
+from baro.starting import find_database, prepare
+
+log = logging.getLogger("baro.gateway")
+LOOK_S = 2.0
+"""Seconds between looks at the connections on record, and between two words of how they are."""
+
+
+def register(app: App) -> None:
+    """Add the command of this room to `baro`."""
+    app.command(gateway)
+
+
+def gateway() -> None:
+    """Collect from every enabled connection: drivers, spools, delivery to the historian."""
+    prepare()
+    find_database()
+    require("gateway")
+    asyncio.run(_collect())
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What shall be collected, and for whom."""
+
+    company: UUID
+    connections: tuple[Connection, ...]
+
+
+class Book:
+    """The connections as they are on record, with a copy on this machine for a start without the database.
+
+    Its methods block; call them from one thread at a time.
+    """
+
+    def __init__(self, target: str, company: str, copy: Path) -> None:
+        self.target, self.company, self.copy = target, company, copy
+        self._connection: psycopg.Connection | None = None
+        self._copied = ""
+
+    def read(self) -> Plan | None:
+        """What is on record now; None when the company is not set up. Raises psycopg.Error."""
+        connection = self._connected()
+        with connection.transaction():
+            row = connection.execute("SELECT people_company_id(%s)", [self.company]).fetchone()
+            if row is None or row[0] is None:
+                return None
+            Context(row[0]).apply(connection)
+            found = connection.execute(
+                "SELECT id, code, driver, settings FROM plant_connection WHERE company_id = %s AND enabled", [row[0]]
+            ).fetchall()
+        plan = Plan(row[0], tuple(Connection(str(id_), code, driver, told) for id_, code, driver, told in found))
+        self._keep(plan)
+        return plan
+
+    def copied(self) -> Plan | None:
+        """What was on record when it was read last; None when there is no copy, or none that can be read."""
+        try:
+            kept = json.loads(self.copy.read_text(encoding="utf-8"))
+            return Plan(UUID(kept["company"]), tuple(Connection(**one) for one in kept["connections"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def tell(self, company: UUID, states: list[ConnectionState]) -> None:
+        """Put down how the connections are. Raises psycopg.Error."""
+        connection = self._connected()
+        with connection.transaction(), connection.cursor() as cursor:
+            Context(company).apply(cursor)
+            cursor.executemany(_TELL, [_row(company, state) for state in states])
+
+    def close(self) -> None:
+        """Give the connection back. The next question opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self.target, autocommit=True, connect_timeout=10)
+        return self._connection
+
+    def _keep(self, plan: Plan) -> None:
+        connections = [
+            {"id": one.id, "code": one.code, "driver": one.driver, "settings": one.settings} for one in plan.connections
+        ]
+        text = json.dumps({"company": str(plan.company), "connections": connections}, sort_keys=True)
+        if text == self._copied:
+            return
+        self.copy.parent.mkdir(parents=True, exist_ok=True)
+        new = self.copy.with_suffix(".new")
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, self.copy)
+        self._copied = text
+
+
+_TELL = """
+    INSERT INTO plant_connectionstate (connection_id, company_id, at, sources, observations, rate, lag_s, spool_depth,
+                                       spool_bytes, spool_full, failure, refusal)
+    VALUES (%s, %s, now(), %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (connection_id) DO UPDATE SET at = now(), sources = excluded.sources,
+        observations = excluded.observations, rate = excluded.rate, lag_s = excluded.lag_s,
+        spool_depth = excluded.spool_depth, spool_bytes = excluded.spool_bytes, spool_full = excluded.spool_full,
+        failure = excluded.failure, refusal = excluded.refusal
+"""
+
+
+def _row(company: UUID, state: ConnectionState) -> list[object]:
+    health = state.health
+    return [
+        state.connection.id,
+        company,
+        Jsonb(dict(health.linked)),
+        health.observations,
+        health.rate,
+        health.lag,
+        health.spool_depth,
+        health.spool_bytes,
+        health.spool_full,
+        state.failure or health.sink_error,
+        Jsonb({}),
+    ]
+
+
+def _give_back(gateway: Gateway) -> None:
+    """A gateway has ended: its connection to the database is not needed any more."""
+    if isinstance(gateway.sink, PostgresSink):
+        gateway.sink.close()
+
+
+async def _collect() -> None:
+    # a publish is thousands of lists of numbers, none of them in a cycle: looking through them every 700 objects
+    # took a fifth of the gateway's time
+    gc.set_threshold(50_000)
+    settings = config()
+    target = conninfo(settings.database_url, Role.APP, "baro gateway")
+    book = Book(target, settings.company, settings.home / "connections" / f"{settings.company}.json")
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    plan: Plan | None = None
+    spools = settings.home / "spool" / settings.company
+
+    def build(connection: Connection) -> Gateway:
+        if plan is None:  # nothing is wanted before there is a plan
+            raise LookupError(connection.code)
+        return Gateway(
+            GatewaySettings(
+                spool=spools / f"{connection.code}.sqlite",
+                spool_limit=settings.spool_limit_mb * 1024 * 1024,
+                flush_ms=settings.flush_ms,
+                block_rows=settings.block_rows,
+            ),
+            PostgresSink(target, plan.company),
+            load_driver(connection.driver)(settings_of(connection.driver, connection.settings)),
+        )
+
+    collector = Collector(build, _give_back)
+    told = ""
+    try:
+        while not stop.is_set():
+            try:
+                plan = await asyncio.to_thread(book.read) or plan
+                if plan is not None:
+                    collector.want(plan.connections)
+                    await asyncio.to_thread(book.tell, plan.company, collector.states())
+                told = ""
+            except psycopg.Error as error:
+                book.close()
+                if told != (told := type(error).__name__):
+                    log.warning("the connections on record cannot be read, the last ones count: %s", error)
+                if plan is None and (plan := book.copied()) is not None:
+                    collector.want(plan.connections)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_S)
+    finally:
+        await collector.close()
+        book.close()

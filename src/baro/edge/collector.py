@@ -1,0 +1,129 @@
+"""Many connections in one process: each with a gateway and a spool of its own.
+
+What is wanted may change at any time: a connection that is new is started, one that is gone is stopped, one
+whose settings changed is stopped and started again. One that fails is started again, each time after a longer
+pause; the others do not notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from baro.edge.gateway import Gateway, Health
+
+log = logging.getLogger(__name__)
+RETRY_FIRST, RETRY_MOST = 1.0, 60.0  # seconds before a connection that failed is started again
+STEADY = 60.0  # seconds after which a start counts as a success
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection as it is on record. settings: those of the driver, as JSON."""
+
+    id: str
+    code: str
+    driver: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionState:
+    """How a connection is now. `failure`: what ended it or keeps it from starting, empty while it runs."""
+
+    connection: Connection
+    health: Health
+    failure: str
+
+
+class Collector:
+    """Keeps the wanted connections running. `build` makes the gateway of a connection; what it raises is told as
+    that connection's failure. `ended` is told of each gateway that has ended. Methods are for the event loop's
+    thread."""
+
+    def __init__(self, build: Callable[[Connection], Gateway], ended: Callable[[Gateway], None]) -> None:
+        self._build, self._ended = build, ended
+        self._lines: dict[str, _Line] = {}
+
+    def want(self, connections: Iterable[Connection]) -> None:
+        """From now on these shall run, and no others."""
+        wanted = {connection.id: connection for connection in connections}
+        for id_, line in list(self._lines.items()):
+            if line.task.done():
+                del self._lines[id_]
+            else:
+                line.want(wanted.get(id_))
+        for id_, connection in wanted.items():
+            if id_ not in self._lines:
+                self._lines[id_] = _Line(self._build, self._ended, connection)
+
+    def states(self) -> list[ConnectionState]:
+        """How each connection is, by code."""
+        lines = sorted(self._lines.values(), key=lambda line: line.connection.code)
+        return [ConnectionState(line.connection, line.health, line.failure) for line in lines]
+
+    async def close(self) -> None:
+        """Stop all: take in what has arrived, and deliver for as long as a gateway's patience lasts."""
+        tasks = [line.task for line in self._lines.values()]
+        for line in self._lines.values():
+            line.want(None)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._lines.clear()
+
+
+class _Line:
+    """One connection, for as long as it is wanted."""
+
+    def __init__(
+        self, build: Callable[[Connection], Gateway], ended: Callable[[Gateway], None], connection: Connection
+    ) -> None:
+        self.connection = connection
+        self.health = Health()
+        self.failure = ""
+        self._build, self._ended = build, ended
+        self._wanted: Connection | None = connection
+        self._changed = asyncio.Event()
+        self._gateway: Gateway | None = None
+        self.task = asyncio.create_task(self._run(), name=f"connection {connection.code}")
+
+    def want(self, connection: Connection | None) -> None:
+        """Go on as `connection`, or end."""
+        if connection != self._wanted:
+            self._wanted = connection
+            self._changed.set()
+            if self._gateway is not None:
+                self._gateway.stop()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        delay = RETRY_FIRST
+        while self._wanted is not None:
+            self.connection = self._wanted
+            self._changed.clear()
+            began = loop.time()
+            try:
+                self._gateway = self._build(self.connection)
+                self.health = self._gateway.health
+                self.failure = ""
+                await self._gateway.run()
+                delay = RETRY_FIRST
+                continue  # it was asked to stop: for new settings, or for good
+            except Exception as error:
+                # whatever ends one connection, the others live on
+                self.failure = f"{type(error).__name__}: {error}"
+                self.health.linked = dict.fromkeys(self.health.linked, False)
+                log.error("connection %s: %s", self.connection.code, self.failure)
+            finally:
+                if self._gateway is not None:
+                    self._ended(self._gateway)
+                self._gateway = None
+            if loop.time() - began > STEADY:
+                delay = RETRY_FIRST
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), delay * random.uniform(0.8, 1.2))  # noqa: S311
+            delay = min(delay * 2, RETRY_MOST)
