@@ -19,6 +19,7 @@ from django.urls import URLPattern, get_resolver
 from django.utils import translation
 
 import baro.apps
+import baro.edge
 import baro.web
 from baro.apps.ledger.apps import guarded_tables
 from baro.apps.ledger.errors import BaroError
@@ -190,6 +191,9 @@ def test_every_error_code_has_its_row() -> None:
 
 def test_every_error_of_the_other_rooms_is_documented() -> None:
     documented = set(re.findall(r"\| (edge|historian|science) \| `(\w+)` \|", read("reference/errors.md")))
+    for module in pkgutil.walk_packages(baro.edge.__path__, "baro.edge."):
+        if module.name.endswith(".errors"):
+            importlib.import_module(module.name)
     found = {
         (error.__module__.split(".")[1], error.__name__)
         for base in (EdgeError, HistorianError, ScienceError)
