@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import time
@@ -9,15 +11,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 
-from baro.apps.ledger.errors import NotPermitted
-from baro.apps.ledger.models import AuditEntry
-from baro.apps.ledger.services import Program, change, reading
+from baro.apps.ledger.errors import NotPermitted, RecordChanged
+from baro.apps.ledger.models import AuditEntry, Signature
+from baro.apps.ledger.services import Program, accept_accountability, change, content_hash, reading
+from baro.apps.ledger.signing import Finding, check
 from baro.apps.people import providers
-from baro.apps.people.errors import ProviderRefused
-from baro.apps.people.models import Identity, IdentityProvider, SignIn, User
+from baro.apps.people.errors import (
+    ChangeDecided,
+    NothingToChange,
+    ProviderInvalid,
+    ProviderRefused,
+    ProviderUnknown,
+    SameHand,
+)
+from baro.apps.people.models import Identity, IdentityProvider, RightsChange, SignIn, User
+from baro.apps.people.rights.decisions import change_hash, decide_change
+from baro.apps.people.rights.requests import request_change
 from baro.config import config
 from tests.plant import Plant
 from tests.web.conftest import Browser
@@ -34,7 +47,19 @@ def issuer() -> Iterator[str]:
 
 
 def approved(plant: Plant, issuer: str, claim: str = "preferred_username") -> IdentityProvider:
-    return providers.approve_provider(
+    wanted = asked(plant, issuer, claim)
+    return trust(plant, "admin2", wanted)
+
+
+def trust(plant: Plant, name: str, wanted: IdentityProvider) -> IdentityProvider:
+    accept_accountability(plant.user(name), plant.password)
+    with reading(plant.company):
+        seen = content_hash(providers.provider_content(IdentityProvider.objects.get(id=wanted.id)))
+    return providers.approve_provider(plant.user(name), plant.password, wanted.id, reason="checked", seen_hash=seen)
+
+
+def asked(plant: Plant, issuer: str, claim: str = "preferred_username") -> IdentityProvider:
+    return providers.request_provider(
         plant.user("admin1"),
         code="plant",
         name_ko="공장 계정",
@@ -64,7 +89,7 @@ def come_back(client: Browser, address: str):
 
 def attempts(plant: Plant) -> list[tuple[str, str]]:
     with reading(plant.company):
-        return list(SignIn.objects.order_by("recorded_at").values_list("outcome", "method"))
+        return list(SignIn.objects.filter(purpose="session").order_by("recorded_at").values_list("outcome", "method"))
 
 
 @pytest.mark.clause("ASVS 6.8.1", "ASVS 10.2.1", "ASVS 10.5.2")
@@ -184,16 +209,105 @@ def test_people_are_linked_by_hand_and_providers_are_approved_by_administrators(
     tell(issuer, claims={"preferred_username": f"{plant.code}-quality1"})
     client = Browser()
     assert come_back(client, there_and_back(plant, client)).status_code == 403
+    head, kind = plant.user("quality1"), RightsChange.Kind.LINK
+    link = {"provider": provider, "subject": "s-1"}
     with pytest.raises(NotPermitted):
-        providers.link(plant.user("quality1"), provider, "s-1", plant.user("quality1"), "me")
-    providers.link(plant.user("admin1"), provider, "s-1", plant.user("quality1"), "identity checked")
+        request_change(head, plant.user("science1"), kind, "me", **link)
+    with pytest.raises(SameHand):
+        request_change(plant.user("admin1"), plant.user("admin1"), kind, "myself", **link)
+    for nobody in ({"subject": " "}, {"provider": None}):
+        with pytest.raises(ProviderUnknown):
+            request_change(plant.user("admin1"), head, kind, "identity checked", **(link | nobody))
+    wanted = request_change(plant.user("admin1"), head, kind, "identity checked", **link)
+    assert come_back(client, there_and_back(plant, client)).status_code == 403, "asking opens nothing"
+    with reading(plant.company):
+        seen = change_hash(RightsChange.objects.select_related("user").get(id=wanted.id))
+    told = {"approve": True, "reason": "checked", "seen_hash": seen}
+    with pytest.raises(SameHand):
+        decide_change(plant.user("admin1"), plant.password, wanted.id, **told)
+    decide_change(plant.user("admin2"), plant.password, wanted.id, **told)
     assert come_back(client, there_and_back(plant, client)).status_code == 200
-    providers.end_provider(plant.user("admin1"), "plant", "contract ended")
+    with pytest.raises(NothingToChange):
+        request_change(plant.user("admin1"), plant.user("science1"), kind, "the same subject", **link)
+    with reading(plant.company):
+        identity = Identity.objects.get()
+        assert check(Signature.objects.get(record_type="people.RightsChange")) is Finding.VALID
+    with pytest.raises(NotPermitted):
+        providers.end_link(head, identity.id, "mine")
+    providers.end_link(plant.user("admin1"), identity.id, "left the plant")
+    assert come_back(client, there_and_back(plant, client)).status_code == 403
+    providers.end_provider(plant.user("admin1"), provider.id, "contract ended")
     assert client.get(f"/sign-in/with/{plant.code}/plant").status_code == 404
     told = {"code": "x", "name_ko": "x", "name_en": "x", "client_id": "x", "secret": "", "claim": "", "reason": "x"}
     for unsafe in ("http://idp.example", "ftp://127.0.0.1", "https://", "file:///etc/passwd"):
         with pytest.raises(ProviderRefused):
-            providers.approve_provider(plant.user("admin1"), issuer=unsafe, **told)
+            providers.request_provider(plant.user("admin1"), issuer=unsafe, **told)
+    with pytest.raises(ProviderInvalid):
+        providers.request_provider(plant.user("admin1"), issuer="https://idp.example", **(told | {"code": "A b"}))
+
+
+@pytest.mark.clause("Part 11 11.10(g)", "Annex 11 12.1", "Part 11 11.50")
+def test_a_provider_is_trusted_by_two_people_and_by_nobody_before(plant: Plant, issuer: str) -> None:
+    wanted = asked(plant, issuer)
+    client = Browser()
+    assert client.get(f"/sign-in/with/{plant.code}/plant").status_code == 404
+    for alone, refusal in (("admin1", SameHand), ("operator1", NotPermitted)):
+        with pytest.raises(refusal):
+            trust(plant, alone, wanted)
+    other = asked(plant, issuer, "")
+    with pytest.raises(RecordChanged), reading(plant.company):
+        providers.approve_provider(plant.user("admin2"), plant.password, wanted.id, reason="x", seen_hash="0" * 64)
+    trust(plant, "quality1", wanted)
+    assert client.get(f"/sign-in/with/{plant.code}/plant").status_code == 302
+    with pytest.raises(ChangeDecided):
+        trust(plant, "admin2", wanted)
+    # the next one of the same code takes its place
+    trust(plant, "admin2", other)
+    with reading(plant.company):
+        assert [one.id for one in providers.providers_in_force()] == [other.id]
+        signed = Signature.objects.filter(record_type="people.IdentityProvider")
+        assert {check(one) for one in signed} == {Finding.VALID}
+        assert signed.count() == 2
+    with psycopg.connect(os.environ["BARO_DATABASE_URL"]) as raw, pytest.raises(psycopg.errors.CheckViolation):
+        raw.execute("UPDATE people_identityprovider SET approved_by_id = requested_by_id WHERE id = %s", [other.id])
+
+
+def test_providers_and_links_have_their_page(plant: Plant, issuer: str) -> None:
+    admin, second, analyst = (Browser() for _ in range(3))
+    for client, name in ((admin, "admin1"), (second, "admin2"), (analyst, "analyst1")):
+        client.post("/sign-in", {"username": f"{plant.code}-{name}", "password": plant.password})
+    assert analyst.get("/people/providers").status_code == 403
+    hx = {"HX-Request": "true"}
+    form = {"code": "plant", "name_ko": "공장 계정", "name_en": "Plant account", "issuer": issuer, "client_id": CLIENT}
+    form |= {"secret": SECRET, "claim": "", "reason": "approved by IT"}
+    assert analyst.post("/people/providers/new", form, headers=hx).status_code == 403
+    refused = admin.post("/people/providers/new", form | {"code": ""}, headers=hx)
+    assert (refused.status_code, "PPL-0219" in refused.content.decode()) == (400, True)
+    assert SECRET not in refused.content.decode()
+    assert admin.post("/people/providers/new", form, headers=hx).status_code == 204
+    page = admin.get("/people/providers").content.decode()
+    assert 'data-testid="approve-provider"' not in page
+    there = re.search(
+        r'hx-get="(/people/providers/[0-9a-f-]+/approve)"', second.get("/people/providers").content.decode()
+    )[1]
+    nonce = re.search(r'name="nonce" value="([^"]*)"', second.get(there, headers=hx).content.decode())[1]
+    told = {"nonce": nonce, "name": f"{plant.code}-admin2", "password": plant.password, "reason": "ok", "accepted": "1"}
+    assert second.post(there, told, headers=hx).status_code == 204
+    head = plant.user("quality1")
+    with reading(plant.company):
+        provider = providers.providers_in_force().get()
+    assert 'data-testid="ask-link"' in admin.get(f"/people/{head.id}").content.decode()
+    ask = {"provider": str(provider.id), "subject": "s-77", "reason": "identity checked"}
+    assert admin.get(f"/people/{head.id}/request/link", headers=hx).status_code == 200
+    assert admin.post(f"/people/{head.id}/request/link", ask, headers=hx).status_code == 204
+    assert "공장 계정, s-77" in second.get("/people").content.decode()
+    ending = f"/people/providers/end/provider/{provider.id}"
+    assert analyst.post(ending, {"reason": "x"}, headers=hx).status_code == 403
+    assert admin.get(ending, headers=hx).status_code == 200
+    assert admin.post(ending, {"reason": ""}, headers=hx).status_code == 400
+    assert admin.post(ending, {"reason": "contract ended"}, headers=hx).status_code == 204
+    assert admin.get(f"/people/providers/end/nonsense/{provider.id}", headers=hx).status_code == 404
+    assert 'data-testid="ask-link"' not in admin.get(f"/people/{head.id}").content.decode()
 
 
 def test_the_sign_in_page_offers_the_providers_of_the_installation(

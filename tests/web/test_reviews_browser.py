@@ -15,6 +15,7 @@ from django.core.wsgi import get_wsgi_application
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from baro.apps.people import second
+from baro.apps.people.providers import request_provider
 from baro.demo.seed import seed
 from tests.plant import LOTS, Plant, work
 from tests.web.test_door_browser import CHROMIUM, Quiet
@@ -51,6 +52,14 @@ def ours(database: str) -> Iterator[Plant]:
     secret = second.new_secret()
     step = int(time.time()) // second.STEP_S
     second.enrol_totp(plant.user("science1"), secret, second.totp_at(secret, step))
+    told = {
+        "code": "plant",
+        "name_ko": "공장 계정",
+        "name_en": "Plant account",
+        "issuer": "https://idp.example/realms/plant",
+    }
+    told |= {"client_id": "baro", "secret": "", "claim": "preferred_username", "reason": "approved by IT"}
+    request_provider(plant.user("admin2"), **told)
     yield plant
     plant.sink.close()
 
@@ -127,5 +136,11 @@ def test_the_page_of_a_person_fits_its_window(
         shot(page, f"person-{language}-{size[0]}")
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, "nothing stands out of the window"
-        page.goto(f"{address}/reviews")
-        shot(page, f"reviews-empty-{language}-{size[0]}")
+        for path, name in (("/reviews", "reviews-empty"), ("/people/providers", "providers")):
+            page.goto(f"{address}{path}")
+            shot(page, f"{name}-{language}-{size[0]}")
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, path
+        page.get_by_test_id("new-provider").click()
+        expect(page.get_by_test_id("new-provider-form")).to_be_visible()
+        shot(page, f"new-provider-{language}-{size[0]}")

@@ -217,6 +217,14 @@ class OtherSite(BaroError):
     advice = _("It needs the role at this site: %(roles)s.")
 
 
+class ProviderInvalid(BaroError):
+    code = "PPL-0219"
+    message = _(
+        "An identity provider needs a code of small letters, digits, - and _, both names, its issuer and a client."
+    )
+    advice = _("Fill in what is missing.")
+
+
 class ReviewOpen(BaroError):
     code = "PPL-0112"
     status = 409

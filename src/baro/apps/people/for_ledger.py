@@ -8,7 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.models import Signature
 from baro.apps.ledger.signing import Content, proves_identity, signable
-from baro.apps.people.models import AccessReview, RightsChange
+from baro.apps.people.models import AccessReview, IdentityProvider, RightsChange
+from baro.apps.people.providers import provider_content
 from baro.apps.people.rights.decisions import change_content, decision_content
 from baro.apps.people.rights.reviews import review_content
 from baro.apps.people.services import reauthenticate
@@ -26,6 +27,12 @@ def _review(record_id: UUID, signature: Signature | None) -> Content | None:
     return review and review_content(review)
 
 
+def _provider(record_id: UUID, signature: Signature | None) -> Content | None:
+    provider = IdentityProvider.objects.filter(id=record_id).first()
+    return provider and provider_content(provider)
+
+
 proves_identity(reauthenticate)
+signable("people.IdentityProvider", _("identity provider"), _provider)
 signable("people.RightsChange", _("change of rights"), _change)
 signable("people.AccessReview", _("access review"), _review)

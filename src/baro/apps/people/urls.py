@@ -4,6 +4,7 @@ from django.urls import path
 
 from baro.apps.people import provider_views, views
 from baro.apps.people.account import actions, factors, pages
+from baro.apps.people.rights import provider_views as trust
 from baro.apps.people.rights import review_views as reviews
 from baro.apps.people.rights import views as rights
 
@@ -34,6 +35,10 @@ urlpatterns = [
     path("people/<uuid:user_id>/request/<str:kind>", rights.request_dialog, name="request"),
     path("people/<uuid:user_id>/sessions", rights.end_sessions_dialog, name="person-sessions"),
     path("people/<uuid:user_id>/conflicts", rights.conflict, name="conflict"),
+    path("people/providers", trust.providers, name="providers"),
+    path("people/providers/new", trust.new_provider, name="new-provider"),
+    path("people/providers/<uuid:provider_id>/approve", trust.approve, name="approve-provider"),
+    path("people/providers/end/<str:what>/<uuid:key>", trust.end, name="end-trust"),
     path("people/reviews", reviews.reviews, name="reviews"),
     path("people/reviews/new", reviews.open_review, name="open-review"),
     path("people/reviews/<uuid:review_id>", reviews.review, name="review"),

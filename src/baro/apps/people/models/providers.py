@@ -6,14 +6,15 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from baro.apps.ledger.models import Record
+from baro.apps.ledger.models import Record, Signature
 from baro.apps.ledger.naming import Named
 from baro.apps.people.models.people import User
 from baro.database.guards import Guard
 
 
 class IdentityProvider(Named, Record):
-    """An OpenID provider of the company. `secret` (of our client there) is encrypted."""
+    """An OpenID provider of the company, trusted from the approval by a second person on. `secret` (of our client
+    there) is encrypted."""
 
     class Claim(models.TextChoices):
         USERNAME = "preferred_username", _("user name")
@@ -27,18 +28,34 @@ class IdentityProvider(Named, Record):
     client_id = models.CharField(_("client"), max_length=200)
     secret = models.TextField(blank=True)
     claim = models.CharField(_("claim that names the person"), max_length=20, choices=Claim, blank=True)
-    approved_at = models.DateTimeField(_("approved at"), db_default=Now())
+    requested_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    requested_at = models.DateTimeField(_("requested at"), db_default=Now())
+    approved_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    approved_at = models.DateTimeField(_("approved at"), null=True)
+    signature = models.ForeignKey(Signature, on_delete=models.PROTECT, null=True, related_name="+")
     ended_at = models.DateTimeField(_("ended at"), null=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["company", "code"], condition=models.Q(ended_at=None), name="people_identityprovider_code"
-            )
+                fields=["company", "code"],
+                condition=models.Q(ended_at=None, approved_at__isnull=False),
+                name="people_identityprovider_code",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(approved_at=None)
+                | (models.Q(requested_by__isnull=False, approved_by__isnull=False, signature__isnull=False))
+                & ~models.Q(requested_by=models.F("approved_by")),
+                name="people_identityprovider_four_eyes",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def in_force(self) -> bool:
+        return self.approved_at is not None and self.ended_at is None
 
 
 class Identity(Record):

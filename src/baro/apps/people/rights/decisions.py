@@ -11,7 +11,7 @@ from baro.apps.ledger.errors import RecordChanged
 from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.services import Opened, change, content_hash, sign
 from baro.apps.people.errors import LastHands
-from baro.apps.people.models import Assignment, RightsChange, User, WebSession
+from baro.apps.people.models import Assignment, Identity, RightsChange, User, WebSession
 from baro.apps.people.passwords import give_password
 from baro.apps.people.rights.requests import check_sense, one_after_the_other, pending
 from baro.apps.people.rights.services import first_password, two_hands
@@ -79,7 +79,8 @@ def decide_change(
 
 def change_content(wanted: RightsChange) -> dict[str, Any]:
     """What a request asks for."""
-    return {
+    linked = {"provider": str(wanted.provider_id), "subject": wanted.subject} if wanted.kind == Kind.LINK else {}
+    return linked | {
         "kind": wanted.kind,
         "account": [str(wanted.user_id), wanted.user.username],
         "role": wanted.role,
@@ -124,6 +125,10 @@ def _carry_out(wanted: RightsChange, approver: User) -> str:
     elif wanted.kind == Kind.RESET_PASSWORD:
         told = first_password(wanted.id)
         give_password(approver, user, told)
+    elif wanted.kind == Kind.LINK:
+        Identity.objects.create(
+            company_id=wanted.company_id, provider=wanted.provider, subject=wanted.subject, user=user
+        )
     elif wanted.kind == Kind.RESET_FACTORS:
         take_away(user)
         # whoever found the device may be in already

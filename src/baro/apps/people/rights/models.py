@@ -82,6 +82,7 @@ class RightsChange(Record):
         ENABLE = "enable", _("enable the account")
         RESET_PASSWORD = "reset_password", _("give a new first password")
         RESET_FACTORS = "reset_factors", _("take the second factors away")
+        LINK = "link", _("link with an identity provider")
 
     class State(models.TextChoices):
         PENDING = "pending", _("waiting for approval")
@@ -98,6 +99,8 @@ class RightsChange(Record):
     valid_from = models.DateTimeField(_("valid from"), null=True)
     valid_until = models.DateTimeField(_("valid until"), null=True)
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, null=True, related_name="changes")
+    provider = models.ForeignKey("people.IdentityProvider", on_delete=models.PROTECT, null=True, related_name="+")
+    subject = models.CharField(_("subject"), max_length=255, blank=True)
     reason = models.TextField(_("reason"))
     requested_by = models.ForeignKey("people.User", on_delete=models.PROTECT, related_name="+")
     requested_at = models.DateTimeField(_("requested at"), db_default=Now())

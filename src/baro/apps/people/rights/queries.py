@@ -133,6 +133,8 @@ def in_words(change: RightsChange) -> str:
     words = str(change.get_kind_display())
     if role:
         words += f": {Role(role).label}"
+    if change.provider:
+        words += f": {change.provider.title}, {change.subject}"
     if change.site:
         words += f" ({change.site.title})"
     return words

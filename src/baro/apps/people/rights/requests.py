@@ -6,11 +6,12 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from baro.apps.ledger.services import change
-from baro.apps.people.errors import ChangeDecided, NothingToChange, PeriodInvalid
-from baro.apps.people.models import Assignment, RightsChange, Site, User
+from baro.apps.people.errors import ChangeDecided, NothingToChange, PeriodInvalid, ProviderUnknown
+from baro.apps.people.models import Assignment, IdentityProvider, RightsChange, Site, User
 from baro.apps.people.rights.held import IN_FORCE
 from baro.apps.people.roles import Permission, Role
 from baro.apps.people.second import factors_of
@@ -30,11 +31,14 @@ def request_change(
     valid_from: datetime | None = None,
     valid_until: datetime | None = None,
     assignment: Assignment | None = None,
+    provider: IdentityProvider | None = None,
+    subject: str = "",
     permission: str = Permission.MANAGE_PEOPLE,
 ) -> RightsChange:
     """Ask that `user` be given `role`, that `assignment` end, or that the account change.
 
     Times are those between which a given role counts; None: from the approval on, until it is ended.
+    provider, subject: who the account is to be linked with.
     permission: by what the asking is allowed; an access review asks by its own.
     Raises NotPermitted, SameHand for one's own account, ReasonMissing, ExclusiveRoles, PeriodInvalid, and
     NothingToChange when it is so already or asked for already.
@@ -49,6 +53,8 @@ def request_change(
             valid_from=valid_from if kind == Kind.GRANT else None,
             valid_until=valid_until if kind == Kind.GRANT else None,
             assignment=assignment if kind == Kind.END else None,
+            provider=provider if kind == Kind.LINK else None,
+            subject=subject.strip()[:255] if kind == Kind.LINK else "",
             reason=reason.strip(),
             requested_by=actor,
         )
@@ -86,7 +92,7 @@ def pending(change_id: UUID) -> RightsChange:
 def check_sense(wanted: RightsChange) -> None:
     """Is there something to change, and may it be so? Asked at the request and again at the approval.
 
-    Raises PeriodInvalid, NothingToChange and ExclusiveRoles.
+    Raises PeriodInvalid, NothingToChange, ProviderUnknown and ExclusiveRoles.
     """
     user = wanted.user
     if wanted.kind == Kind.GRANT:
@@ -100,6 +106,13 @@ def check_sense(wanted: RightsChange) -> None:
     elif wanted.kind == Kind.END:
         held = wanted.assignment
         if held is None or held.user_id != user.id or held.state in (Assignment.State.ENDED, Assignment.State.EXPIRED):
+            raise NothingToChange(who=user.name)
+    elif wanted.kind == Kind.LINK:
+        there = wanted.provider
+        if there is None or not there.in_force or not wanted.subject:
+            raise ProviderUnknown
+        # a subject is somebody for good, and an account is opened by one subject of a provider
+        if there.identities.filter(Q(subject=wanted.subject) | Q(user=user, ended_at=None)).exists():
             raise NothingToChange(who=user.name)
     elif wanted.kind == Kind.RESET_FACTORS:
         if not factors_of(user):

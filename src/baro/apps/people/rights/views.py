@@ -21,6 +21,7 @@ from baro.apps.ledger.errors import BaroError
 from baro.apps.ledger.models import Meaning
 from baro.apps.people.errors import PeriodInvalid
 from baro.apps.people.models import Assignment, RightsChange, Site, User, WebSession
+from baro.apps.people.providers import providers_in_force
 from baro.apps.people.rights import queries
 from baro.apps.people.rights.decisions import change_hash, decide_change
 from baro.apps.people.rights.requests import request_change, withdraw
@@ -76,6 +77,7 @@ def person(request: HttpRequest, user_id: UUID) -> HttpResponse:
         "trail": ledger.in_words(trail, queries.RECORDS),
         "own": user.id == request.user.id,
         "factors": factors,
+        "providers": providers_in_force(),
         "sessions": open_sessions(user).order_by("-activity__at"),
     }
     return render(request, "people/person.html", page)
@@ -121,12 +123,13 @@ def request_dialog(request: HttpRequest, user_id: UUID, kind: str) -> HttpRespon
         raise Http404
     user = queries.user_of(user_id)
     sites = Site.objects.order_by("code")
-    names = ("role", "site", "valid_from", "valid_until", "assignment", "reason")
+    names = ("role", "site", "valid_from", "valid_until", "assignment", "provider", "subject", "reason")
     form = {name: (request.POST.get(name) or request.GET.get(name, "")).strip() for name in names}
     held = None
     if kind == Kind.END:
         held = get_object_or_404(Assignment, id=_uuid(form["assignment"]), user=user)
     page = {"person": user, "kind": Kind(kind), "form": form, "roles": list(Role), "sites": sites, "held": held}
+    page["providers"] = trusted = providers_in_force() if kind == Kind.LINK else []
     if request.method == "GET":
         return render(request, "people/request.html", page)
     try:
@@ -142,6 +145,8 @@ def request_dialog(request: HttpRequest, user_id: UUID, kind: str) -> HttpRespon
             valid_from=_midnight(form["valid_from"], zone),
             valid_until=_midnight(form["valid_until"], zone, days=1),
             assignment=held,
+            provider=next((one for one in trusted if str(one.id) == form["provider"]), None),
+            subject=form["subject"],
         )
     except BaroError as error:
         return render(request, "people/request_form.html", page | {"error": error}, status=error.status)
