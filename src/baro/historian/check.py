@@ -18,6 +18,7 @@ from baro.historian.check_sealed import check_segment, row_findings
 from baro.historian.errors import Damaged
 from baro.historian.findings import HOT, Copy, Finding, FindingKind, compare, of_block, sequence
 from baro.historian.ranges import minus
+from baro.historian.running import check_runs
 from baro.historian.session import Cursor, Session
 
 _AT_ONCE = 16  # hot blocks in memory
@@ -33,6 +34,7 @@ def check(session: Session, data_dir: Path, lot: str | None = None) -> list[Find
         rows = find_blocks(cursor, session.company_id, lot=lot)
         segments = find_segments(cursor, session.company_id, lot=lot)
         findings = _axes(cursor, session.company_id, rows) + _continuity(cursor, session.company_id, lot, rows)
+        findings += check_runs(cursor, session.company_id, lot, rows)
     copies: dict[int, Copy] = {}
     for segment in segments:
         found, more = check_segment(session, data_dir, segment)

@@ -36,6 +36,8 @@ class FindingKind(StrEnum):
     """The hot copy and the sealed one differ."""
     MISSING = "missing"
     """Sequence numbers that are neither stored nor accounted for by a gap."""
+    RUN = "run"
+    """The blocks of a source are not those whose digests were taken into the log."""
 
 
 @dataclass(frozen=True, slots=True)

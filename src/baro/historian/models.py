@@ -126,6 +126,24 @@ class StoredJournalEntry(Stored):
         return f"{self.agent} {self.number}"
 
 
+class StoredRun(Stored):
+    guard = RECORDED
+
+    source = models.TextField()
+    number = models.BigIntegerField()
+    first_block = models.BigIntegerField()
+    last_block = models.BigIntegerField()
+    count = models.BigIntegerField()
+    previous = models.BinaryField()
+    root = models.BinaryField()
+
+    class Meta:
+        db_table = "historian_run"
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.number}"
+
+
 class StoredSegment(Stored):
     guard = RECORDED
 

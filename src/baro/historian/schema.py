@@ -19,6 +19,7 @@ TABLES = (
     "historian_event",
     "historian_segment",
     "historian_journal",
+    "historian_run",
 )
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from baro.edge.blocks import OPTIONAL, UTC_US, Axis, Kind
-from baro.historian import catalogue, check, seal
+from baro.historian import catalogue, check, running, seal
 from baro.historian.aggregate import BAD, Grid, How, Series, extremes
 from baro.historian.bodies import TAG, digest_rows, integers, matrix, texts
 from baro.historian.catalogue import BlockRow, EventRow, GapRow, LotRow, Segment
@@ -204,6 +204,11 @@ class Historian:
     def check(self, lot: str | None = None) -> list[Finding]:
         """See `check.check`."""
         return check.check(self._session, self.data_dir, lot)
+
+    def extend_runs(self) -> int:
+        """See `running.extend`."""
+        with self._session.transaction() as cursor:
+            return running.extend(cursor, self.company_id)
 
     def check_files(self, stores: Mapping[str, Path]) -> FilesReport:
         """See `check_journal.check_journal`."""

@@ -6,9 +6,12 @@ import time
 
 import psycopg
 
+from baro.apps.ledger.archive.replay import RecordFindingKind, check_records
+from baro.apps.ledger.models import AuditEntry
 from baro.apps.ledger.services import reading
 from baro.apps.release.gathering import historian
-from baro.apps.release.tasks import seal_lot, seal_the_rest
+from baro.apps.release.tasks import extend_runs, seal_lot, seal_the_rest
+from baro.demo.seed import SPECTRA_SOURCE, TAGS_SOURCE
 from baro.historian.models import StoredBlock
 from tests.plant import LOTS, Plant
 
@@ -44,3 +47,23 @@ def test_a_lot_that_cannot_be_sealed_does_not_keep_the_others_from_it(plant: Pla
     assert unsealed(plant, damaged) > 0
     assert unsealed(plant, sound) == 0
     seal_lot(company=str(plant.company), lot_no=sound)
+
+
+def test_blocks_are_in_the_trail_before_they_are_sealed_and_a_run_that_is_taken_away_is_named(
+    plant: Plant, database: str
+) -> None:
+    lot_no = plant.collect("A", tablets=40, end=False)
+    extend_runs(int(time.time()))
+    extend_runs(int(time.time()))
+    with reading(plant.company):
+        entries = list(AuditEntry.objects.filter(table_name="historian_run").order_by("id"))
+        assert {entry.new["source"] for entry in entries} == {SPECTRA_SOURCE, TAGS_SOURCE}
+        assert {(entry.actor, entry.reason) for entry in entries} == {("baro worker", "digests of new blocks")}
+        assert sum(entry.new["count"] for entry in entries) == StoredBlock.objects.filter(lot=lot_no).count()
+    assert check_records(plant.company, ["historian_run"]) == []
+    with psycopg.connect(database) as owner:
+        owner.execute("ALTER TABLE historian_run DISABLE TRIGGER USER")
+        owner.execute("DELETE FROM historian_run WHERE company_id = %s AND source = %s", [plant.company, TAGS_SOURCE])
+        owner.execute("ALTER TABLE historian_run ENABLE TRIGGER USER")
+    named = check_records(plant.company, ["historian_run"])
+    assert {finding.kind for finding in named} == {RecordFindingKind.DELETED}

@@ -11,6 +11,7 @@ from procrastinate.contrib.django import app
 
 from baro.apps.ledger.services import Program, change, reading
 from baro.apps.manufacturing.models import Lot
+from baro.apps.people.queries import companies
 from baro.apps.release.gathering import historian
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,7 @@ def seal_the_rest(timestamp: int) -> None:
 
     A lot that cannot be sealed does not keep the others from it.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT people_companies()")
-        companies = [company for (company,) in cursor.fetchall()]
-    for company in companies:
+    for company in companies():
         with reading(company), connection.cursor() as cursor:
             cursor.execute(_UNSEALED, [Lot.State.COMPLETE])
             lots = [lot_no for (lot_no,) in cursor.fetchall()]
@@ -54,3 +52,17 @@ def seal_the_rest(timestamp: int) -> None:
                 if not connection.is_usable():
                     raise
                 log.exception("lot %s is not sealed", lot_no)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="release.extend_runs", queueing_lock="release.extend_runs")
+def extend_runs(timestamp: int) -> None:
+    """Take the digests of new blocks into the trail, and so into the log, long before they are sealed."""
+    for company in companies():
+        try:
+            with change(Program("baro worker", company), "digests of new blocks"):
+                historian(company).extend_runs()
+        except Exception:
+            if not connection.is_usable():
+                raise
+            log.exception("the digests of new blocks of a company are not in the trail")
