@@ -27,7 +27,7 @@ class Config(BaseSettings):
     )
     owner_url: str = Field(
         default="",
-        description="Login that owns the tables, used by migrations only. Empty: BARO_DATABASE_URL.",
+        description="Login that owns the tables, used by migrations and for BARO_HOT_DAYS. Empty: BARO_DATABASE_URL.",
     )
     reader_url: str = Field(
         default="",
@@ -67,6 +67,11 @@ class Config(BaseSettings):
         default=2048,
         ge=1,
         description="Most that the spool may keep on disk; beyond it the gateway records a gap.",
+    )
+    hot_days: int = Field(
+        default=0,
+        ge=0,
+        description="Days after which the database gives up its copy of a sealed block, as owner. 0: never.",
     )
     file_stores: dict[str, Path] = Field(
         default_factory=dict,

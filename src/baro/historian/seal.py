@@ -7,6 +7,7 @@ does not count, and sealing again writes the very same file. Late blocks become 
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from baro.edge.blocks import Kind
 from baro.historian import lake
 from baro.historian.bodies import integers, open_body, optional_in, rows_of, sealed_schema
 from baro.historian.catalogue import BlockRow, Segment, find_axis, find_blocks, find_segments, read_bodies
-from baro.historian.errors import Damaged, UnknownAxis
+from baro.historian.errors import Damaged, HistorianError, UnknownAxis
 from baro.historian.sealed import described, root_of, verify
 from baro.historian.session import Cursor, Session
 
@@ -57,6 +58,28 @@ def drop_hot(session: Session, data_dir: Path, segment: Segment) -> int:
         cursor.execute("SELECT historian_drop_sealed(%s, %s)", [segment.id, digest])
         row = cursor.fetchone()
     return int(row[0]) if row else 0
+
+
+def drop_older(session: Session, data_dir: Path, before: datetime) -> tuple[int, list[HistorianError]]:
+    """`drop_hot` of every segment that was sealed before `before`; how many copies went, and what kept others.
+
+    A segment that cannot be verified keeps its hot copies, and keeps no other from losing its own.
+    """
+    with session.transaction() as cursor:
+        cursor.execute(
+            "SELECT id FROM historian_segment s WHERE company_id = %s AND recorded_at < %s AND EXISTS"
+            " (SELECT FROM historian_block b WHERE b.id = ANY (s.blocks) AND b.body IS NOT NULL)",
+            [session.company_id, before],
+        )
+        wanted = {id_ for (id_,) in cursor.fetchall()}
+        segments = [segment for segment in find_segments(cursor, session.company_id) if segment.id in wanted]
+    dropped, kept = 0, list[HistorianError]()
+    for segment in segments:
+        try:
+            dropped += drop_hot(session, data_dir, segment)
+        except HistorianError as error:
+            kept.append(error)
+    return dropped, kept
 
 
 def sample_order(table: pa.Table) -> npt.NDArray[np.intp]:

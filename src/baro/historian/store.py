@@ -22,7 +22,7 @@ from baro.historian.aggregate import BAD, Grid, How, Series, extremes
 from baro.historian.bodies import TAG, digest_rows, integers, matrix, texts
 from baro.historian.catalogue import BlockRow, EventRow, GapRow, LotRow, Segment
 from baro.historian.check_journal import FilesReport, check_journal
-from baro.historian.errors import AxesDiffer, UnknownAxis
+from baro.historian.errors import AxesDiffer, HistorianError, UnknownAxis
 from baro.historian.findings import Finding
 from baro.historian.journal import Head, heads
 from baro.historian.reading import Part, read_parts
@@ -200,6 +200,10 @@ class Historian:
     def drop_hot(self, segment: Segment) -> int:
         """See `seal.drop_hot`."""
         return seal.drop_hot(self._session, self.data_dir, segment)
+
+    def drop_older(self, before: datetime) -> tuple[int, list[HistorianError]]:
+        """See `seal.drop_older`."""
+        return seal.drop_older(self._session, self.data_dir, before)
 
     def check(self, lot: str | None = None) -> list[Finding]:
         """See `check.check`."""

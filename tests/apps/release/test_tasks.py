@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 
 import psycopg
+import pytest
 
 from baro.apps.ledger.archive.replay import RecordFindingKind, check_records
 from baro.apps.ledger.models import AuditEntry
 from baro.apps.ledger.services import reading
 from baro.apps.release.gathering import historian
-from baro.apps.release.tasks import extend_runs, seal_lot, seal_the_rest
+from baro.apps.release.tasks import drop_hot, extend_runs, seal_lot, seal_the_rest
+from baro.config import config
 from baro.demo.seed import SPECTRA_SOURCE, TAGS_SOURCE
 from baro.historian.models import StoredBlock
 from tests.plant import LOTS, Plant
@@ -67,3 +69,35 @@ def test_blocks_are_in_the_trail_before_they_are_sealed_and_a_run_that_is_taken_
         owner.execute("ALTER TABLE historian_run ENABLE TRIGGER USER")
     named = check_records(plant.company, ["historian_run"])
     assert {finding.kind for finding in named} == {RecordFindingKind.DELETED}
+
+
+def test_hot_copies_go_after_their_time_and_only_behind_a_sound_file(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound, damaged = (plant.finished(letter).lot.lot_no for letter in "AB")
+    seal_the_rest(int(time.time()))
+    with reading(plant.company):
+        (first, *_rest) = historian(plant.company).segments(damaged)
+    file = config().data_dir / first.path
+    content = file.read_bytes()
+    file.chmod(0o644)
+    file.write_bytes(content[:-1])
+
+    def hot(lot_no: str) -> int:
+        with reading(plant.company):
+            return StoredBlock.objects.filter(lot=lot_no, body__isnull=False).count()
+
+    before = hot(sound), hot(damaged)
+    two_days, three_days = (int(time.time()) + 86400 * days for days in (2, 3))
+    drop_hot(three_days)  # nothing is given up unless it is set
+    monkeypatch.setattr(config(), "hot_days", 3)
+    drop_hot(two_days)
+    assert (hot(sound), hot(damaged)) == before
+    drop_hot(three_days + 60)
+    assert hot(sound) == 0
+    assert hot(damaged) == len(first.blocks)
+    with reading(plant.company):
+        assert historian(plant.company).check(sound) == []
+    file.write_bytes(content)
+    drop_hot(three_days + 60)
+    assert hot(damaged) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
@@ -13,6 +14,9 @@ from baro.apps.ledger.services import Program, change, reading
 from baro.apps.manufacturing.models import Lot
 from baro.apps.people.queries import companies
 from baro.apps.release.gathering import historian
+from baro.config import config
+from baro.database.roles import Role, conninfo
+from baro.historian.store import Historian
 
 log = logging.getLogger(__name__)
 
@@ -66,3 +70,20 @@ def extend_runs(timestamp: int) -> None:
             if not connection.is_usable():
                 raise
             log.exception("the digests of new blocks of a company are not in the trail")
+
+
+@app.periodic(cron="23 * * * *")
+@app.task(name="release.drop_hot", queueing_lock="release.drop_hot")
+def drop_hot(timestamp: int) -> None:
+    """Drop the database's copies of blocks that were sealed BARO_HOT_DAYS ago, each after its file was verified."""
+    if not config().hot_days:
+        return
+    owner = conninfo(config().owner_url or config().database_url, Role.OWNER, "baro worker")
+    before = datetime.fromtimestamp(timestamp, UTC) - timedelta(days=config().hot_days)
+    for company in companies():
+        with Historian(owner, company, config().data_dir) as store:
+            dropped, kept = store.drop_older(before)
+        for error in kept:
+            log.error("hot copies are kept: %s", error)
+        if dropped:
+            log.info("%d hot copies of sealed blocks dropped", dropped)
