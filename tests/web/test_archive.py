@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import secrets
 from datetime import UTC, date, datetime
+from uuid import uuid4
 
 import pytest
 
-from baro.apps.ledger.models import Backup, LegalHold, RestoreDrill, RetentionRule
+from baro.apps.ledger.models import Backup, ImportedPackage, LegalHold, RestoreDrill, RetentionRule
 from baro.apps.ledger.services import Program, change, reading
 from baro.apps.manufacturing.models import Lot
 from baro.apps.manufacturing.services import start_lot
 from baro.apps.release.archive_views import Line
+from baro.config import config
 from tests.plant import LOTS, Plant
 from tests.web.conftest import SignIn
 from tests.web.test_pages import HANGUL, answer
@@ -114,3 +118,35 @@ def test_backups_and_drills_are_shown_with_their_result(plant: Plant, signed_in:
     page = client.get("/archive").content.decode()
     assert ("not passed" in page, "Restore drills" in page) == (True, True)
     assert set(HANGUL.findall(page.split('id="content"', 1)[1])) == set()
+
+
+def test_an_imported_lot_says_where_it_comes_from(plant: Plant, signed_in: SignIn) -> None:
+    content, lot_no, company = secrets.token_bytes(200_000), LOTS["A"].number, plant.company
+    path = f"{company}/packages/{uuid4()}.zip"
+    (config().data_dir / path).parent.mkdir(parents=True)
+    (config().data_dir / path).write_bytes(content)
+    with change(Program("baro import", company), "imported from plant-b/1"):
+        package = ImportedPackage.objects.create(
+            company_id=company,
+            subject="manufacturing.Lot",
+            subject_id=Lot.objects.get(lot_no=lot_no).id,
+            name=lot_no,
+            origin="plant-b/1",
+            key="plant-b/1+00+00",
+            checkpoint="",
+            export_id=uuid4(),
+            contents={},
+            path=path,
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+    client = signed_in("operator1", plant)
+    for address in (f"/lots/{lot_no}", f"/lots/{lot_no}/history", "/archive"):
+        page = client.get(address).content.decode()
+        assert all(said in page for said in ("plant-b/1", package.sha256, "baro import", "가져")), address
+    assert 'data-testid="imported"' not in client.get(f"/lots/{LOTS['B'].number}").content.decode()
+    answered = client.get(f"/archive/imported/{package.id}.zip")
+    assert answered["Content-Disposition"] == f'attachment; filename="{lot_no}.zip"'
+    assert b"".join(answered.streaming_content) == content
+    (config().data_dir / path).unlink()
+    assert client.get(f"/archive/imported/{package.id}.zip").status_code == 404
+    assert client.get(f"/archive/imported/{uuid4()}.zip").status_code == 404

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import re
+import tracemalloc
 
 import pikepdf
 import pypdf
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from baro.apps.ledger import exports
+from baro.apps.ledger import audit, exports
 from baro.apps.ledger.models import AuditEntry, TrailExport
 from baro.apps.ledger.sealing import SealFinding, look
 from baro.apps.ledger.services import Program, change, reading
@@ -81,20 +84,24 @@ def test_what_leaves_as_a_file_is_whole_harmless_and_on_record(plant: Plant, sig
     assert client.get("/audit/export/csv").status_code == 405
     assert client.post("/audit/export/exe").status_code == 404
     answer = client.post("/audit/export/csv?table=plant_tag&action=update")
-    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+    content = b"".join(answer.streaming_content)
+    text = content.decode("utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(text))
     assert (row["changed"], json.loads(row["new"])) == ("†", {"unit": "-1+1"})
     assert row["reason"].startswith("'=HYPERLINK")
     assert row["actor"].startswith("'+cmd")
     assert "\\r\\n" in row["reason"]
     assert not any(value.startswith(("=", "+", "-", "@")) for value in row.values())
-    told = json.loads(b"".join(client.post("/audit/export/json?scope=all").streaming_content))
+    content_of_all = b"".join(client.post("/audit/export/json?scope=all").streaming_content)
+    told = json.loads(content_of_all)
+    assert told["count"] == len(told["entries"])
     with reading(plant.company):
         made = list(TrailExport.objects.order_by("recorded_at"))
         assert [(e.form, e.count, e.asked) for e in made] == [
             ("csv", 1, {"table": "plant_tag", "action": "update"}),
             ("json", len(told["entries"]), {"scope": "all"}),
         ]
+        assert [e.sha256 for e in made] == [hashlib.sha256(each).hexdigest() for each in (content, content_of_all)]
         kept = AuditEntry.objects.filter(id__lte=made[1].up_to_entry).order_by("-id")
         assert [entry["id"] for entry in told["entries"]] == list(kept.values_list("id", flat=True))
         assert AuditEntry.objects.filter(table_name="ledger_trailexport").count() == 2
@@ -106,7 +113,8 @@ def printed(client: Client, query: str) -> tuple[bytes, list[str]]:
     """The PDF of a filter, and the text of each page on one line."""
     answer = client.post(f"/audit/export/pdf?{query}")
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
-    return answer.content, [flat(page.extract_text()) for page in pypdf.PdfReader(io.BytesIO(answer.content)).pages]
+    content = b"".join(answer.streaming_content)
+    return content, [flat(page.extract_text()) for page in pypdf.PdfReader(io.BytesIO(content)).pages]
 
 
 def flat(text: str) -> str:
@@ -195,3 +203,27 @@ def test_more_than_paper_holds_is_refused(plant: Plant, signed_in: SignIn, monke
     assert "LED-0015" in answer.content.decode()
     with reading(plant.company):
         assert not TrailExport.objects.exists()
+
+
+def test_a_long_trail_takes_no_more_memory_than_a_short_one(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "CHUNK", 100)
+    person, peaks, counts = plant.user("analyst1"), [], []
+    for more in (600, 1_800):
+        with change(Program("tester", plant.company), "many"), connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO quality_product (id, company_id, code, name_ko, name_en, dosage_form_ko, dosage_form_en,"
+                " substance, label_claim_mg) SELECT gen_random_uuid(), %s, %s || n, '', '', '', '', repeat('x', 90), 1"
+                " FROM generate_series(1, %s) n",
+                [plant.company, f"many-{more}-", more],
+            )
+        tracemalloc.start()
+        try:
+            with reading(plant.company):
+                made, file = exports.export(person, "json", audit.Asked(table="quality_product"))
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+        file.close()
+        counts.append(made.count)
+    assert counts == [601, 2_401]
+    assert peaks[1] < 1.5 * peaks[0]

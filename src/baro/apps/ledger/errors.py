@@ -134,3 +134,11 @@ class TooMuch(BaroError):
     status = 413
     message = _("This part of the audit trail has more than %(most)s entries, too many for one file.")
     advice = _("Narrow the filter, for instance to a period, and export part after part.")
+
+
+class NotWritten(BaroError):
+    code = "LED-0016"
+    status = 507
+    message = _("The file could not be written: %(problem)s.")
+    kept = _("Nothing was exported.")
+    advice = _("Ask your administrator to make room on the disk, then export again.")

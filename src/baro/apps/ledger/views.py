@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from baro.apps.ledger import audit, exports, reviewing, trail_pdf
+from baro.apps.ledger import audit, exports, reviewing
+from baro.apps.ledger.delivering import Download
 from baro.apps.ledger.dialogs import Act, Given, signature_dialog
 from baro.apps.ledger.models import Action, AuditEntry, AuditReview, Meaning
 from baro.apps.ledger.queries import in_words
 from baro.apps.ledger.words import TABLES, table_word
 
 PAGE = 50
+KINDS = {"csv": "text/csv; charset=utf-8", "json": "application/json", "pdf": "application/pdf"}
 
 
 @require_GET
@@ -61,15 +62,8 @@ def export(request: HttpRequest, format: str) -> HttpResponseBase:
     """The entries that a filter lets through, as a file. It is a record, so it is asked for by POST."""
     if format not in exports.FORMS:
         raise Http404
-    made, found = exports.export(request.user, format, audit.Asked.of(request.GET))
-    name = content_disposition_header(True, f"audit-trail-{made.up_to_entry}.{format}")
-    headers = {"Content-Disposition": name}
-    if format == "pdf":
-        printed = trail_pdf.sealed(made, found, request.user.display_name)
-        return HttpResponse(printed, content_type="application/pdf", headers=headers)
-    body = exports.as_csv(found) if format == "csv" else exports.as_json(made, found)
-    kind = "text/csv; charset=utf-8" if format == "csv" else "application/json"
-    return StreamingHttpResponse(body, content_type=kind, headers=headers)
+    made, file = exports.export(request.user, format, audit.Asked.of(request.GET))
+    return Download(file, f"audit-trail-{made.up_to_entry}.{format}", KINDS[format])
 
 
 @sensitive_post_parameters("password")

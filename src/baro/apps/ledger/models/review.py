@@ -39,7 +39,7 @@ class AuditReview(Entry):
 
 
 class TrailExport(Entry):
-    """A part of the trail that left the system: who, in which form, by which filter, and how much."""
+    """A part of the trail that left the system: who, in which form, by which filter, how much, and which file."""
 
     class Form(models.TextChoices):
         CSV = "csv", "CSV"
@@ -51,6 +51,7 @@ class TrailExport(Entry):
     asked = models.JSONField(_("filter"))
     count = models.PositiveIntegerField(_("entries"))
     up_to_entry = models.BigIntegerField(_("up to entry"))
+    sha256 = models.CharField(_("file (SHA-256)"), max_length=64, blank=True)
 
     def __str__(self) -> str:
         return f"{self.form} {self.count}"
