@@ -32,7 +32,7 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with psycopg.connect(roles.conninfo(url, Role.OWNER)) as owner:
         for script in schema.scripts():
             owner.execute(script)
-        guards.apply(owner, dict.fromkeys(schema.TABLES, schema.GUARD), plain=[])
+        guards.apply(owner, dict.fromkeys(schema.TABLES, schema.GUARD) | {"historian_block": schema.BLOCKS}, plain=[])
     yield url
     server.stop()
 

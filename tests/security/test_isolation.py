@@ -332,6 +332,7 @@ EXPECTED: dict[str, Probe] = {
     "people_company_id": _company_id,
     "people_companies": _companies,
     "historian_missing": _missing,
+    "historian_adopt": refuses("SELECT historian_adopt(%s, '{}')", 1, match="no such segment"),
 }
 """Every function with the rights of its owner, and what a stranger gets out of it."""
 

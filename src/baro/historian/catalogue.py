@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -38,7 +38,12 @@ class BlockRow:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A sealed file. `path` is relative to the lake; `blocks` are the ids of the blocks it holds."""
+    """A sealed file.
+
+    path: relative to the lake. blocks: ids of the blocks of a lot's file; () for the file of a day, whose blocks say so
+    themselves. day: the UTC day, None for the file of a lot. index_digest: of the directory beside it, if it has one.
+    replaced: another file stands for it now. removed: it was taken out of the lake after that.
+    """
 
     id: int
     path: str
@@ -55,6 +60,13 @@ class Segment:
     root_digest: bytes
     blocks: tuple[int, ...]
     recorded_at: datetime
+    day: date | None
+    reason: str
+    index_digest: bytes | None
+    time_min: datetime
+    time_max: datetime
+    replaced: bool
+    removed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +118,16 @@ _Row = TypeVar("_Row", BlockRow, Segment, GapRow, EventRow, LotRow)
 
 _BLOCKS = """
     SELECT b.id, b.source, b.kind, b.epoch, b.first_seq, b.last_seq, b.seqs, b.count, b.lot, b.axis, b.time_min,
-      b.time_max, b.recorded_at, b.digest, b.body_digest, b.body IS NOT NULL,
-      (SELECT min(s.id) FROM historian_segment s
-       WHERE s.company_id = b.company_id AND s.lot = b.lot AND s.source = b.source AND b.id = ANY (s.blocks))
+      b.time_max, b.recorded_at, b.digest, b.body_digest, b.body IS NOT NULL, b.segment_id
     FROM historian_block b WHERE """
 
 _SEGMENTS = """
-    SELECT id, path, kind, source, lot, axis, first_epoch, first_seq, last_epoch, last_seq, count, file_digest,
-      root_digest, blocks, recorded_at
-    FROM historian_segment WHERE """
+    SELECT s.id, s.path, s.kind, s.source, s.lot, s.axis, s.first_epoch, s.first_seq, s.last_epoch, s.last_seq, s.count,
+      s.file_digest, s.root_digest, s.blocks, s.recorded_at, s.day, s.reason, s.index_digest, s.time_min, s.time_max,
+      r.id IS NOT NULL, d.id IS NOT NULL
+    FROM historian_segment s LEFT JOIN historian_replaced r ON r.segment_id = s.id
+      LEFT JOIN historian_removed d ON d.segment_id = s.id
+    WHERE """
 
 
 def find_blocks(
@@ -128,11 +141,14 @@ def find_blocks(
     start: datetime | None = None,
     end: datetime | None = None,
     ids: Sequence[int] | None = None,
+    segment: int | None = None,
+    unsealed: bool = False,
+    until: datetime | None = None,
 ) -> list[BlockRow]:
     """Blocks ordered by (source, epoch, first_seq), each with its segment, all as of one moment.
 
     after: only blocks that hold something beyond this (epoch, seq). start, end: only blocks that reach into
-    [start, end).
+    [start, end). unsealed: only those in no sealed file. until: only those recorded before.
     """
     wanted: dict[str, Any] = {
         "b.lot = %s": lot,
@@ -141,9 +157,13 @@ def find_blocks(
         "b.time_max >= %s": start,
         "b.time_min < %s": end,
         "b.id = ANY (%s)": None if ids is None else list(ids),
+        "b.segment_id = %s": segment,
+        "b.recorded_at < %s": until,
     }
     conditions = ["b.company_id = %s", *(text for text, value in wanted.items() if value is not None)]
     values = [company, *(value for value in wanted.values() if value is not None)]
+    if unsealed:
+        conditions.append("b.segment_id IS NULL")
     if after is not None:
         conditions += ["b.epoch >= %s", "(b.epoch, b.last_seq) > (%s, %s)"]
         values += [after[0], *after]
@@ -163,17 +183,37 @@ def read_bodies(cursor: Cursor, ids: Iterable[int]) -> dict[int, tuple[bytes, by
 
 
 def find_segments(
-    cursor: Cursor, company: UUID, *, lot: str | None = None, ids: Sequence[int] | None = None
+    cursor: Cursor,
+    company: UUID,
+    *,
+    lot: str | None = None,
+    ids: Sequence[int] | None = None,
+    kind: Kind | None = None,
+    sources: Sequence[str] | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    days: bool = False,
+    replaced: bool = False,
 ) -> list[Segment]:
-    """Segments in the order in which they were sealed."""
-    conditions, values = ["company_id = %s"], list[Any]([company])
-    if lot is not None:
-        conditions.append("lot = %s")
-        values.append(lot)
-    if ids is not None:
-        conditions.append("id = ANY (%s)")
-        values.append(list(ids))
-    cursor.execute(_SEGMENTS + " AND ".join(conditions) + " ORDER BY id", values, binary=True)
+    """Segments in the order in which they were sealed; those that another one stands for only when `replaced`.
+
+    start, end: only those that reach into [start, end). days: only files of days.
+    """
+    wanted: dict[str, Any] = {
+        "s.lot = %s": lot,
+        "s.id = ANY (%s)": None if ids is None else list(ids),
+        "s.kind = %s": kind and kind.value,
+        "s.source = ANY (%s)": None if sources is None else list(sources),
+        "s.time_max >= %s": start,
+        "s.time_min < %s": end,
+    }
+    conditions = ["s.company_id = %s", *(text for text, value in wanted.items() if value is not None)]
+    if days:
+        conditions.append("s.day IS NOT NULL")
+    if not replaced:
+        conditions.append("r.id IS NULL")
+    values = [company, *(value for value in wanted.values() if value is not None)]
+    cursor.execute(_SEGMENTS + " AND ".join(conditions) + " ORDER BY s.id", values, binary=True)
     return [_made(Segment, row, {"kind": Kind, "blocks": tuple}) for row in cursor]
 
 
@@ -213,8 +253,7 @@ def find_lots(cursor: Cursor, company: UUID) -> list[LotRow]:
         "SELECT lot, array_agg(DISTINCT source ORDER BY source),"
         " coalesce(sum(count) FILTER (WHERE kind = 'spectra'), 0),"
         " coalesce(sum(count) FILTER (WHERE kind = 'samples'), 0), min(time_min), max(time_max),"
-        " count(*) = (SELECT coalesce(sum(cardinality(s.blocks)), 0) FROM historian_segment s"
-        "   WHERE s.company_id = b.company_id AND s.lot = b.lot)"
+        " count(*) = count(segment_id)"
         " FROM historian_block b WHERE company_id = %s AND lot <> ''"
         " GROUP BY company_id, lot ORDER BY max(time_max) DESC",
         [company],

@@ -14,6 +14,7 @@ from uuid import UUID
 from baro.edge.blocks import Kind
 from baro.historian.bodies import open_body, texts
 from baro.historian.catalogue import BlockRow, find_axis, find_blocks, find_gaps, find_segments, read_bodies
+from baro.historian.check_days import check_bytes, check_day
 from baro.historian.check_sealed import check_segment, row_findings
 from baro.historian.errors import Damaged
 from baro.historian.findings import HOT, Copy, Finding, FindingKind, compare, of_block, sequence
@@ -32,12 +33,17 @@ def check(session: Session, data_dir: Path, lot: str | None = None) -> list[Find
     """
     with session.transaction() as cursor:
         rows = find_blocks(cursor, session.company_id, lot=lot)
-        segments = find_segments(cursor, session.company_id, lot=lot)
+        segments = find_segments(cursor, session.company_id, lot=lot, replaced=True)
         findings = _axes(cursor, session.company_id, rows) + _continuity(cursor, session.company_id, lot, rows)
         findings += check_runs(cursor, session.company_id, lot, rows)
     copies: dict[int, Copy] = {}
     for segment in segments:
-        found, more = check_segment(session, data_dir, segment)
+        if segment.removed:
+            continue
+        if segment.replaced:
+            findings += check_bytes(data_dir, segment)
+            continue
+        found, more = (check_day if segment.index_digest else check_segment)(session, data_dir, segment)
         findings += found
         copies |= more
     hot = [row for row in rows if row.hot]
@@ -47,11 +53,14 @@ def check(session: Session, data_dir: Path, lot: str | None = None) -> list[Find
         for row in hot[at : at + _AT_ONCE]:
             if row.id in bodies:  # if not, it was dropped a moment ago
                 findings += _hot(row, *bodies[row.id], copies.get(row.id))
-    findings += [
-        of_block(row, FindingKind.UNREADABLE, expected=row.body_digest.hex(), detail="neither hot nor sealed")
-        for row in rows
-        if not row.hot and row.segment is None
-    ]
+    current = {segment.id for segment in segments if not segment.replaced}
+    for row in rows:
+        if row.segment not in current and not row.hot:
+            expected = row.body_digest.hex()
+            findings.append(of_block(row, FindingKind.UNREADABLE, expected=expected, detail="neither hot nor sealed"))
+        elif row.segment not in current and row.segment is not None:
+            detail = "the file that it is said to be in is not in the catalogue"
+            findings.append(of_block(row, FindingKind.CATALOGUE, found=str(row.segment), detail=detail))
     return findings
 
 

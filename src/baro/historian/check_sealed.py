@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +13,34 @@ import pyarrow as pa
 from baro.edge.blocks import Kind
 from baro.historian import lake
 from baro.historian.bodies import integers, open_body, texts
-from baro.historian.catalogue import BlockRow, Segment, find_blocks, read_bodies
+from baro.historian.catalogue import BlockRow, Segment, read_bodies
 from baro.historian.errors import Damaged, SealedFileMissing
 from baro.historian.findings import Copy, Finding, FindingKind, compare, of_block, sequence
 from baro.historian.ranges import runs
-from baro.historian.sealed import Sealed, described, facts_blocks, open_sealed, root_of
+from baro.historian.seal import blocks_of
+from baro.historian.sealed import Sealed, described, facts_blocks_of, open_sealed, root_of
 from baro.historian.session import Cursor, Session
 
 
 def check_segment(session: Session, data_dir: Path, segment: Segment) -> tuple[list[Finding], dict[int, Copy]]:
     """Findings, and what the file says of each block (by its id) that could be read in full."""
     with session.transaction() as cursor:
-        rows = find_blocks(cursor, session.company_id, ids=segment.blocks)
-        findings = _catalogue(segment, rows)
+        rows = blocks_of(cursor, session.company_id, segment)
+        findings = catalogue_findings(segment, rows)
         try:
             content = lake.read(data_dir, segment.path)
         except SealedFileMissing:
             names = [name for row in rows for name in _hot_names(cursor, row).values()]
-            return [*findings, _of(segment, FindingKind.FILE_MISSING, names, segment.file_digest.hex())], {}
+            return [*findings, of_segment(segment, FindingKind.FILE_MISSING, names, segment.file_digest.hex())], {}
         digest = hashlib.sha256(content).digest()
         intact = digest == segment.file_digest
         if not intact:
-            findings.append(_of(segment, FindingKind.BYTES, [], segment.file_digest.hex(), digest.hex()))
+            findings.append(of_segment(segment, FindingKind.BYTES, [], segment.file_digest.hex(), digest.hex()))
         try:
             sealed = open_sealed(content, segment.kind)
         except Damaged as error:
             names = [name for row in rows for name in _hot_names(cursor, row).values()]
-            findings.append(_of(segment, FindingKind.UNREADABLE, names, detail=str(error)))
+            findings.append(of_segment(segment, FindingKind.UNREADABLE, names, detail=str(error)))
             return findings, {}
         if intact:
             findings += _facts(segment, rows, sealed)
@@ -135,11 +137,11 @@ def _hot_names(cursor: Cursor, row: BlockRow) -> dict[int, str]:
     return {}
 
 
-def _catalogue(segment: Segment, rows: list[BlockRow]) -> list[Finding]:
+def catalogue_findings(segment: Segment, rows: list[BlockRow]) -> list[Finding]:
     """Where the catalogue's row does not fit the blocks it lists."""
     root = root_of(rows)
     said: dict[str, tuple[Any, Any]] = {
-        "blocks": (len(segment.blocks), len(rows)),
+        "blocks": (len(segment.blocks) if segment.day is None else len(rows), len(rows)),
         "root_digest": (segment.root_digest.hex(), root.hex()),
         "count": (segment.count, sum(row.count for row in rows)),
     }
@@ -151,7 +153,7 @@ def _catalogue(segment: Segment, rows: list[BlockRow]) -> list[Finding]:
             "last": ((segment.last_epoch, segment.last_seq), last),
         }
     findings = [
-        _of(segment, FindingKind.CATALOGUE, [], str(expected), str(found), column)
+        of_segment(segment, FindingKind.CATALOGUE, [], str(expected), str(found), column)
         for column, (expected, found) in said.items()
         if expected != found
     ]
@@ -164,16 +166,22 @@ def _catalogue(segment: Segment, rows: list[BlockRow]) -> list[Finding]:
 
 
 def _facts(segment: Segment, rows: list[BlockRow], sealed: Sealed) -> list[Finding]:
+    return facts_findings(segment, rows, sealed.facts)
+
+
+def facts_findings(segment: Segment, rows: list[BlockRow], facts: Mapping[str, str]) -> list[Finding]:
     """Where an intact file says other things of itself than the database does."""
     said = {"source": segment.source, "lot": segment.lot, "kind": segment.kind.value, "axis": segment.axis}
+    if segment.day is not None:
+        said["day"] = segment.day.isoformat()
     findings = [
-        _of(segment, FindingKind.CATALOGUE, [], sealed.facts.get(name, ""), value, name)
+        of_segment(segment, FindingKind.CATALOGUE, [], facts.get(name, ""), value, name)
         for name, value in said.items()
-        if sealed.facts.get(name) != value
+        if facts.get(name) != value
     ]
-    blocks = facts_blocks(sealed)
+    blocks = facts_blocks_of(facts)
     if len(blocks) != len(rows):
-        return [*findings, _of(segment, FindingKind.CATALOGUE, [], str(len(blocks)), str(len(rows)), "blocks")]
+        return [*findings, of_segment(segment, FindingKind.CATALOGUE, [], str(len(blocks)), str(len(rows)), "blocks")]
     ordered = sorted(rows, key=lambda row: (row.epoch, row.first_seq))
     for row, expected, found in zip(ordered, blocks, described(rows), strict=True):
         findings += [
@@ -184,9 +192,10 @@ def _facts(segment: Segment, rows: list[BlockRow], sealed: Sealed) -> list[Findi
     return findings
 
 
-def _of(
+def of_segment(
     segment: Segment, kind: FindingKind, samples: list[str], expected: str = "", found: str = "", detail: str = ""
 ) -> Finding:
+    """A finding about a whole sealed file."""
     return Finding(
         kind,
         segment.path,

@@ -65,3 +65,9 @@ class AxesDiffer(HistorianError):
 
 class UnknownAxis(HistorianError):
     """No axis with this digest is stored."""
+
+
+class Busy(HistorianError):
+    """What was asked for was being sealed at this very moment, again and again. Ask again."""
+
+    retryable = True

@@ -11,7 +11,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from baro.historian.schema import GUARD, RECORDED
+from baro.historian.schema import BLOCKS, GUARD, RECORDED
 
 
 class Stored(models.Model):
@@ -42,6 +42,8 @@ class StoredAxis(Stored):
 
 
 class StoredBlock(Stored):
+    guard = BLOCKS
+
     source = models.TextField()
     kind = models.TextField()
     epoch = models.BigIntegerField()
@@ -56,6 +58,7 @@ class StoredBlock(Stored):
     body_digest = models.BinaryField()
     digests = models.BinaryField(null=True)
     body = models.BinaryField(null=True)
+    segment_id = models.BigIntegerField(null=True)
 
     class Meta:
         db_table = "historian_block"
@@ -160,9 +163,43 @@ class StoredSegment(Stored):
     file_digest = models.BinaryField()
     root_digest = models.BinaryField()
     blocks = ArrayField(models.BigIntegerField())
+    day = models.DateField(null=True)
+    reason = models.TextField()
+    index_digest = models.BinaryField(null=True)
+    time_min = models.DateTimeField()
+    time_max = models.DateTimeField()
 
     class Meta:
         db_table = "historian_segment"
 
     def __str__(self) -> str:
         return str(self.path)
+
+
+class StoredReplacement(Stored):
+    """A sealed file that a later one stands for."""
+
+    guard = RECORDED
+
+    segment_id = models.BigIntegerField()
+    by_segment_id = models.BigIntegerField()
+
+    class Meta:
+        db_table = "historian_replaced"
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} by {self.by_segment_id}"
+
+
+class StoredRemoval(Stored):
+    """A replaced file that is no longer in the lake."""
+
+    guard = RECORDED
+
+    segment_id = models.BigIntegerField()
+
+    class Meta:
+        db_table = "historian_removed"
+
+    def __str__(self) -> str:
+        return str(self.segment_id)

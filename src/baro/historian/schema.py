@@ -9,6 +9,9 @@ from baro.database.guards import Guard
 GUARD = Guard(audited=False, append_only=True)
 """Too many rows for a trail entry each: they are append-only by grant and covered by digests."""
 
+BLOCKS = Guard(audited=False, append_only=True, check="segment_id IS NULL")
+"""Nobody writes a block that is said to be in a file: only the owner's function says so, after it looked."""
+
 RECORDED = Guard(append_only=True)
 """Few rows, and what everything else rests on: each is an entry of the trail, so digests of files are in the log."""
 
@@ -20,6 +23,8 @@ TABLES = (
     "historian_segment",
     "historian_journal",
     "historian_run",
+    "historian_replaced",
+    "historian_removed",
 )
 
 

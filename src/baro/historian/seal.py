@@ -7,9 +7,12 @@ does not count, and sealing again writes the very same file. Late blocks become 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +23,8 @@ from baro.historian import lake
 from baro.historian.bodies import integers, open_body, optional_in, rows_of, sealed_schema
 from baro.historian.catalogue import BlockRow, Segment, find_axis, find_blocks, find_segments, read_bodies
 from baro.historian.errors import Damaged, HistorianError, UnknownAxis
-from baro.historian.sealed import described, root_of, verify
+from baro.historian.sealed import root_of, told_blocks, verify
+from baro.historian.sealed_days import verify_day
 from baro.historian.session import Cursor, Session
 
 MOST_ROWS = {Kind.SPECTRA: 20_000, Kind.SAMPLES: 2_000_000}
@@ -34,16 +38,22 @@ def seal(session: Session, data_dir: Path, lot: str) -> list[Segment]:
     sealed, and what was sealed before it stays sealed.
     """
     while True:
-        with session.transaction() as cursor:
-            # one sealer a lot; the lock ends with the transaction
-            cursor.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-                [f"baro.seal/{session.company_id}/{lot}"],
-            )
-            rows = [row for row in find_blocks(cursor, session.company_id, lot=lot) if row.segment is None]
+        with locked(session, lot) as cursor:
+            rows = find_blocks(cursor, session.company_id, lot=lot, unsealed=True)
             if not rows:
                 return find_segments(cursor, session.company_id, lot=lot)
             _seal_together(session, cursor, data_dir, _first_group(rows))
+
+
+@contextmanager
+def locked(session: Session, lot: str) -> Iterator[Cursor]:
+    """A transaction in which nobody else seals of `lot`; the lock ends with it."""
+    with session.transaction() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"baro.seal/{session.company_id}/{lot}"],
+        )
+        yield cursor
 
 
 def drop_hot(session: Session, data_dir: Path, segment: Segment) -> int:
@@ -51,10 +61,13 @@ def drop_hot(session: Session, data_dir: Path, segment: Segment) -> int:
 
     Only for a session that acts as ``baro_owner``. Returns how many there were. Raises Damaged, SealedFileMissing.
     """
-    content = lake.read(data_dir, segment.path)
     with session.transaction() as cursor:
-        rows = find_blocks(cursor, session.company_id, ids=segment.blocks)
-        digest = verify(content, rows, segment)
+        if segment.index_digest is not None:
+            rows = find_blocks(cursor, session.company_id, segment=segment.id)
+            digest, _ = verify_day(data_dir, segment.path, rows, segment)
+        else:
+            content = lake.read(data_dir, segment.path)
+            digest = verify(content, blocks_of(cursor, session.company_id, segment), segment)
         cursor.execute("SELECT historian_drop_sealed(%s, %s)", [segment.id, digest])
         row = cursor.fetchone()
     return int(row[0]) if row else 0
@@ -68,7 +81,7 @@ def drop_older(session: Session, data_dir: Path, before: datetime) -> tuple[int,
     with session.transaction() as cursor:
         cursor.execute(
             "SELECT id FROM historian_segment s WHERE company_id = %s AND recorded_at < %s AND EXISTS"
-            " (SELECT FROM historian_block b WHERE b.id = ANY (s.blocks) AND b.body IS NOT NULL)",
+            " (SELECT FROM historian_block b WHERE b.segment_id = s.id AND b.body IS NOT NULL)",
             [session.company_id, before],
         )
         wanted = {id_ for (id_,) in cursor.fetchall()}
@@ -86,11 +99,12 @@ def sample_order(table: pa.Table) -> npt.NDArray[np.intp]:
     """The order of (tag, time, source, epoch, seq) of a table of samples; source only if it is a column."""
     keys = [integers(table["seq"]), integers(table["epoch"])]
     if "source" in table.column_names:
-        keys.append(_ranks(table["source"].combine_chunks().dictionary_encode()))
-    return np.lexsort([*keys, integers(table["time"]), _ranks(table["tag"].combine_chunks())])
+        keys.append(tag_ranks(table["source"].combine_chunks().dictionary_encode()))
+    return np.lexsort([*keys, integers(table["time"]), tag_ranks(table["tag"].combine_chunks())])
 
 
-def _ranks(column: pa.DictionaryArray) -> npt.NDArray[np.int64]:
+def tag_ranks(column: pa.DictionaryArray) -> npt.NDArray[np.int64]:
+    """The rank of each row's text among all texts."""
     names = np.array(column.dictionary.to_pylist(), dtype=object)
     # a dictionary may hold a name twice
     rank = np.unique(names, return_inverse=True)[1] if len(names) else np.empty(0, np.int64)
@@ -110,50 +124,108 @@ def _first_group(rows: list[BlockRow]) -> list[BlockRow]:
     return group
 
 
+def blocks_of(cursor: Cursor, company: UUID, segment: Segment) -> list[BlockRow]:
+    """The blocks of a sealed file."""
+    if segment.day is not None:
+        return find_blocks(cursor, company, segment=segment.id)
+    return find_blocks(cursor, company, ids=segment.blocks)
+
+
 def _seal_together(session: Session, cursor: Cursor, data_dir: Path, rows: list[BlockRow]) -> None:
     first = rows[0]
-    table = _checked_rows(cursor, rows)
-    facts: dict[str, Any] = {
-        "company": str(session.company_id),
+    table = checked_rows(cursor, rows)
+    facts = facts_of_blocks(session.company_id, rows)
+    path = lake.relative_path(session.company_id, first.lot, first.source, first.kind, root_of(rows))
+    if first.kind is Kind.SPECTRA:
+        digest = write_spectra(session, cursor, data_dir, path, table, facts, rows)
+    else:
+        lake.write(data_dir, path, lake.encode(table, first.kind, facts))
+        digest = verify(lake.read(data_dir, path), rows)
+    record(cursor, session.company_id, rows, path, digest)
+
+
+def facts_of_blocks(company: UUID, rows: list[BlockRow]) -> dict[str, Any]:
+    """What a file of these blocks says of itself."""
+    first = rows[0]
+    return {
+        "company": str(company),
         "source": first.source,
         "lot": first.lot,
         "kind": first.kind.value,
         "axis": first.axis,
-        "blocks": described(rows),
+        **told_blocks(rows),
     }
-    if first.kind is Kind.SPECTRA:
-        axis = find_axis(cursor, session.company_id, first.axis)
-        if axis is None or axis.digest != first.axis:
-            raise UnknownAxis(digest=first.axis, source=first.source, lot=first.lot)
-        facts |= {"axis_unit": axis.unit, "axis_values": list(axis.values)}
-    root = root_of(rows)
-    path = lake.relative_path(session.company_id, first.lot, first.source, first.kind, root)
-    lake.write(data_dir, path, lake.encode(table, first.kind, facts))
-    digest = verify(lake.read(data_dir, path), rows)
-    epoch, seq = integers(table["epoch"]), integers(table["seq"])
-    order = np.lexsort((seq, epoch))
-    ends = [int(of[at]) for at in (order[0], order[-1]) for of in (epoch, seq)]
+
+
+def write_spectra(
+    session: Session,
+    cursor: Cursor,
+    data_dir: Path,
+    path: str,
+    table: pa.Table,
+    facts: dict[str, Any],
+    rows: list[BlockRow],
+) -> bytes:
+    """Write spectra with their axis, and read them back; the file's digest. Raises UnknownAxis, Damaged."""
+    first = rows[0]
+    axis = find_axis(cursor, session.company_id, first.axis)
+    if axis is None or axis.digest != first.axis:
+        raise UnknownAxis(digest=first.axis, source=first.source, lot=first.lot)
+    facts = facts | {"axis_unit": axis.unit, "axis_values": list(axis.values)}
+    lake.write(data_dir, path, lake.encode(table, Kind.SPECTRA, facts))
+    return verify(lake.read(data_dir, path), rows)
+
+
+def record(
+    cursor: Cursor,
+    company: UUID,
+    rows: list[BlockRow],
+    path: str,
+    digest: bytes,
+    *,
+    day: date | None = None,
+    reason: str = "lot",
+    index_digest: bytes | None = None,
+    replaced: Sequence[int] = (),
+) -> None:
+    """The catalogue's row of a file that was read back, what it stands for, and its blocks, which know it now."""
+    first = rows[0]
+    low = min((row.epoch, row.first_seq) for row in rows)
+    high = max((row.epoch, row.last_seq) for row in rows)
+    ids = [row.id for row in rows]
     cursor.execute(
         "INSERT INTO historian_segment (company_id, path, kind, source, lot, axis, first_epoch, first_seq, last_epoch,"
-        " last_seq, count, file_digest, root_digest, blocks)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " last_seq, count, file_digest, root_digest, blocks, day, reason, index_digest, time_min, time_max)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
         [
-            session.company_id,
+            company,
             path,
             first.kind.value,
             first.source,
             first.lot,
             first.axis,
-            *ends,
-            table.num_rows,
+            *low,
+            *high,
+            sum(row.count for row in rows),
             digest,
-            root,
-            [row.id for row in rows],
+            root_of(rows),
+            ids if day is None else [],
+            day,
+            reason,
+            index_digest,
+            min(row.time_min for row in rows),
+            max(row.time_max for row in rows),
         ],
     )
+    (segment,) = cursor.fetchone() or (None,)
+    cursor.executemany(
+        "INSERT INTO historian_replaced (company_id, segment_id, by_segment_id) VALUES (%s, %s, %s)",
+        [(company, other, segment) for other in replaced],
+    )
+    cursor.execute("SELECT historian_adopt(%s, %s)", [segment, ids])
 
 
-def _checked_rows(cursor: Cursor, rows: list[BlockRow]) -> pa.Table:
+def checked_rows(cursor: Cursor, rows: list[BlockRow]) -> pa.Table:
     """The rows of hot blocks in the order of a sealed file, each with its digest computed anew. Raises Damaged."""
     bodies = read_bodies(cursor, [row.id for row in rows])
     tables = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -143,8 +144,32 @@ def verify(content: bytes, blocks: list[BlockRow], segment: Segment | None = Non
 
 def facts_blocks(sealed: Sealed) -> list[dict[str, Any]]:
     """What the file says about its blocks; nothing when that cannot be read."""
+    return facts_blocks_of(sealed.facts)
+
+
+def told_blocks(blocks: Iterable[BlockRow]) -> dict[str, Any]:
+    """`described` as facts of a file: as it is, or packed when there are many."""
+    text = json.dumps(described(blocks))
+    if len(text) < _PACKED_FROM:
+        return {"blocks": text}
+    packed = pa.compress(text.encode(), codec="zstd", asbytes=True)
+    return {"blocks_zstd": f"{len(text.encode())}:{base64.b64encode(packed).decode()}"}
+
+
+def facts_blocks_of(facts: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The inverse of `told_blocks`; nothing when it cannot be read."""
     try:
-        blocks = json.loads(sealed.facts.get("blocks", ""))
-    except ValueError:
+        text = facts.get("blocks", "")
+        if "blocks_zstd" in facts:
+            size, _, packed = facts["blocks_zstd"].partition(":")
+            if int(size) > _MOST_TOLD:
+                return []
+            text = pa.decompress(base64.b64decode(packed), int(size), "zstd", asbytes=True).decode()
+        blocks = json.loads(text)
+    except UNREADABLE:
         return []
     return blocks if isinstance(blocks, list) and all(isinstance(b, dict) for b in blocks) else []
+
+
+_PACKED_FROM = 65_536
+_MOST_TOLD = 1 << 30

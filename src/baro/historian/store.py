@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from baro.edge.blocks import OPTIONAL, UTC_US, Axis, Kind
-from baro.historian import catalogue, check, running, seal
+from baro.historian import catalogue, check, days, running, seal
 from baro.historian.aggregate import BAD, Grid, How, Series, extremes
 from baro.historian.bodies import TAG, digest_rows, integers, matrix, texts
 from baro.historian.catalogue import BlockRow, EventRow, GapRow, LotRow, Segment
@@ -196,6 +196,14 @@ class Historian:
     def seal(self, lot: str) -> list[Segment]:
         """See `seal.seal`."""
         return seal.seal(self._session, self.data_dir, lot)
+
+    def seal_hot(self, until: datetime, *, spectra: bool = True) -> int:
+        """See `days.seal_hot`."""
+        return days.seal_hot(self._session, self.data_dir, until, spectra=spectra)
+
+    def compact(self, before: date) -> int:
+        """See `days.compact`."""
+        return days.compact(self._session, self.data_dir, before)
 
     def drop_hot(self, segment: Segment) -> int:
         """See `seal.drop_hot`."""

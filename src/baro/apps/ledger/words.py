@@ -16,6 +16,8 @@ TABLES: dict[str, str | Promise] = {
     "historian_gap": _("gap"),
     "historian_journal": _("entry of an instrument's journal"),
     "historian_run": _("digest of new blocks"),
+    "historian_removed": _("removal of a sealed file"),
+    "historian_replaced": _("replaced sealed file"),
     "historian_segment": _("sealed file"),
     "ledger_accountability": _("statement on electronic signatures"),
     "ledger_auditreview": _("audit trail review"),

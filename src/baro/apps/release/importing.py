@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.db import DatabaseError, connection
+
 from baro.apps.ledger.archive.errors import PackageNotFitting, PackageWrong
 from baro.apps.ledger.archive.importing import Intake, Verified, keep, verified
 from baro.apps.ledger.errors import ReasonMissing
@@ -157,7 +159,12 @@ def _add_segments(intake: Intake, blocks: dict[str, int]) -> Iterable[tuple[str,
             raise PackageNotFitting(record=f"historian_segment {row['id']}: {error!r}") from error
         if path.rsplit("/", 1)[-1] != name:
             raise PackageNotFitting(record=f"historian_segment {row['id']}: {name}")
-        intake.insert("historian_segment", line, row, given)
+        number = intake.insert("historian_segment", line, row, given)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT historian_adopt(%s, %s)", [number, given["blocks"]])
+        except DatabaseError as error:
+            raise PackageNotFitting(record=f"historian_segment {row['id']}: {error}") from error
         files.append((f"raw/{name}", path))
     return files
 

@@ -20,13 +20,11 @@ from baro.historian.store import Historian
 
 log = logging.getLogger(__name__)
 
-# a sealed block is in exactly one sealed file, so counting tells; the blocks are counted in their index
 _UNSEALED = """
     SELECT l.lot_no FROM manufacturing_lot l
     WHERE l.state = %s
-      AND (SELECT count(*) FROM historian_block b WHERE b.company_id = l.company_id AND b.lot = l.lot_no)
-        > (SELECT coalesce(sum(cardinality(s.blocks)), 0) FROM historian_segment s
-           WHERE s.company_id = l.company_id AND s.lot = l.lot_no)
+      AND EXISTS (SELECT FROM historian_block b
+                  WHERE b.company_id = l.company_id AND b.lot = l.lot_no AND b.segment_id IS NULL)
     ORDER BY l.lot_no
 """
 

@@ -33,8 +33,8 @@ from baro.apps.ledger.signing import signables
 from baro.apps.ledger.standalone import verify
 
 EXPORT = ExportedPackage._meta.db_table
-BODIES = {"historian_block": ("body", "digests")}
-"""Columns that are not in a table's file, because sealed files hold them."""
+BODIES = {"historian_block": ("body", "digests", "segment_id")}
+"""Columns that are not in a table's file, because sealed files hold them, and the catalogue names the file."""
 
 PATIENCE_S = 30.0
 Content = bytes | Path
