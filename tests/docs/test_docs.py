@@ -26,6 +26,7 @@ from baro.apps.ledger.errors import BaroError
 from baro.apps.pat.artefacts import shipped_model
 from baro.apps.people.roles import MAY, Permission
 from baro.apps.people.segregation import APART, EXCLUSIVE
+from baro.apps.people.validators import WORDS
 from baro.apps.quality.models import CriterionKind
 from baro.apps.release.models import VerdictState
 from baro.apps.release.queries import NEEDS
@@ -403,3 +404,9 @@ def test_the_accounts_of_the_demo_are_on_the_first_page() -> None:
         }
         assert set(ACCOUNTS) <= named, page.name
         assert f"`{PASSWORD}`" in text
+
+
+@pytest.mark.clause("ASVS 6.1.2")
+def test_the_words_that_make_no_password_are_listed() -> None:
+    listed = set(re.findall(r"\w+", sections("reference/sign-in.md")["Passwords"]))
+    assert set(WORDS) <= listed

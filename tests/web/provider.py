@@ -45,6 +45,13 @@ class Provider(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, asked = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
+        if path in told.get("moved", ()):
+            self.send_response(302)
+            self.send_header("Location", f"{self.issuer}{path}/")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        path = path.removesuffix("/")
         if path == "/.well-known/openid-configuration":
             self._json(
                 {

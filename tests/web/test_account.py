@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import secrets
 import time
@@ -9,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.hashers import get_hasher
+from django.contrib.sessions.models import Session as StoredSession
 from django.db import ProgrammingError
 from django.utils import timezone, translation
 
@@ -28,6 +30,8 @@ from baro.apps.people.errors import (
 from baro.apps.people.models import PasswordUse, RightsChange, SessionActivity, SignIn, Totp, User, WebSession
 from baro.apps.people.rights.decisions import change_hash, decide_change
 from baro.apps.people.rights.requests import request_change
+from baro.apps.people.rights.services import first_password
+from baro.apps.people.tasks import clear_sessions
 from baro.config import config
 from tests.plant import Plant
 from tests.web.conftest import Browser
@@ -209,6 +213,34 @@ def test_lost_factors_are_taken_away_by_two_people_and_sessions_end(plant: Plant
     assert client.get("/lots").status_code == 302, "whoever has the device may have been in"
     with pytest.raises(NothingToChange):
         request_change(plant.user("admin1"), user, kind, "again")
+
+
+@pytest.mark.clause("ASVS 6.4.3")
+def test_a_forgotten_password_is_reset_without_a_way_round_the_second_factor(plant: Plant) -> None:
+    user, secret, _ = enrolled(plant, "analyst1")
+    wanted = request_change(plant.user("admin1"), user, RightsChange.Kind.RESET_PASSWORD, "forgot it")
+    decided(plant, "quality1", wanted)
+    client = Browser()
+    answer = client.post("/sign-in", {"username": user.username, "password": first_password(wanted.id)})
+    assert answer.headers["Location"] == "/sign-in/second"
+    assert client.get("/lots").status_code == 302
+    assert client.post("/sign-in/second", {"code": code(secret)}).status_code == 302
+    assert client.get("/lots").headers["Location"].startswith("/account/password"), "and then a password of one's own"
+
+
+@pytest.mark.clause("ASVS 6.5.3")
+def test_secrets_of_second_factors_are_long_and_come_from_the_system(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets_made = {second.new_secret() for _ in range(50)}
+    assert len(secrets_made) == 50
+    assert {len(base64.b32decode(text)) for text in secrets_made} == {20}
+    _, _, codes = enrolled(plant, "analyst1")
+    assert len(set(codes)) == second.CODES
+    assert {len(base64.b32decode(text.replace("-", ""))) for text in codes} == {15}
+    # what Python's generator for secrets gives, which asks the operating system, is what they are made of
+    monkeypatch.setattr(secrets, "token_bytes", lambda n: bytes(range(n)))
+    assert second.new_secret() == base64.b32encode(bytes(range(20))).decode()
 
 
 def decided(plant: Plant, name: str, wanted: RightsChange) -> None:
@@ -603,3 +635,14 @@ def test_every_state_of_the_account_has_its_page(plant: Plant, signed_in: Signed
     assert client.post("/account/tokens", form | {"days": "x"}).status_code == 400
     with reading(plant.company):
         assert PasswordUse.objects.count() >= 7
+
+
+@pytest.mark.clause("ASVS 7.4.1")
+def test_what_browsers_left_is_cleared_and_open_sessions_stay(plant: Plant, signed_in: Signed) -> None:
+    client, old = signed_in("analyst1", plant), Browser()
+    old.post("/language", {"language": "en"})
+    key = old.cookies["sessionid"].value
+    StoredSession.objects.filter(session_key=key).update(expire_date=timezone.now() - timedelta(seconds=1))
+    clear_sessions(int(time.time()))
+    assert not StoredSession.objects.filter(session_key=key).exists()
+    assert client.get("/lots").status_code == 200

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from baro.apps.people.errors import (
     ProviderUnknown,
     SameHand,
 )
-from baro.apps.people.models import Identity, IdentityProvider, RightsChange, SignIn, User
+from baro.apps.people.models import Identity, IdentityProvider, RightsChange, SignIn, User, WebSession
 from baro.apps.people.rights.decisions import change_hash, decide_change
 from baro.apps.people.rights.requests import request_change
 from baro.config import config
@@ -116,7 +118,9 @@ def test_the_provider_opens_an_existing_account_and_then_only_its_subject_counts
         assert SECRET not in IdentityProvider.objects.get().secret
 
 
-@pytest.mark.clause("ASVS 6.8.2", "ASVS 9.1.1", "ASVS 9.1.2", "ASVS 9.2.1", "ASVS 9.2.3", "ASVS 10.5.1", "ASVS 10.5.4")
+@pytest.mark.clause(
+    "ASVS 6.8.2", "ASVS 9.1.1", "ASVS 9.1.2", "ASVS 9.2.1", "ASVS 9.2.3", "ASVS 10.5.1", "ASVS 10.5.4", "ASVS 10.2.2"
+)
 @pytest.mark.parametrize(
     "told",
     [
@@ -244,6 +248,54 @@ def test_people_are_linked_by_hand_and_providers_are_approved_by_administrators(
             providers.request_provider(plant.user("admin1"), issuer=unsafe, **told)
     with pytest.raises(ProviderInvalid):
         providers.request_provider(plant.user("admin1"), issuer="https://idp.example", **(told | {"code": "A b"}))
+
+
+@pytest.mark.clause("ASVS 15.3.2")
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/jwks"])
+def test_a_provider_is_asked_where_it_was_approved_and_nowhere_else(plant: Plant, issuer: str, path: str) -> None:
+    """The address that the answer points to would give the same; it is not followed."""
+    approved(plant, issuer)
+    client = Browser()
+    tell(issuer, claims={"preferred_username": f"{plant.code}-quality1"})
+    back = there_and_back(plant, client)
+    tell(issuer, claims={"preferred_username": f"{plant.code}-quality1"}, moved=[path])
+    assert requests.get(f"{issuer}{path}", timeout=5).status_code == 200, "the way there is open"
+    assert come_back(client, back).status_code == 403
+    assert client.get("/lots").status_code == 302
+
+
+@pytest.mark.clause("ASVS 10.1.1")
+def test_what_the_provider_gives_stays_on_the_server(plant: Plant, issuer: str, database: str) -> None:
+    approved(plant, issuer)
+    tell(issuer, claims={"preferred_username": f"{plant.code}-quality1", "mark": "of-this-token"})
+    client = Browser()
+    welcome = come_back(client, there_and_back(plant, client))
+    assert welcome.status_code == 200
+    told = [
+        welcome.content.decode(),
+        str(welcome.headers),
+        *(cookie.OutputString() for cookie in client.cookies.values()),
+    ]
+    told.append(json.dumps(dict(client.session.items())))
+    told.append(client.get("/account").content.decode())
+    # a token of the provider begins like this: {"alg": in base64
+    assert not [text for text in told if "eyJhbGci" in text or "of-this-token" in text]
+
+
+@pytest.mark.clause("ASVS 7.6.1")
+def test_a_session_that_a_provider_began_ends_by_our_limits(plant: Plant, issuer: str) -> None:
+    approved(plant, issuer)
+    tell(issuer, claims={"preferred_username": f"{plant.code}-quality1"})
+    client = Browser()
+    come_back(client, there_and_back(plant, client))
+    assert client.get("/lots").status_code == 200
+    with change(Program("tester", plant.company), "time passes"):
+        session = WebSession.objects.get(user=plant.user("quality1"), ended_at=None)
+        session.started_at -= timedelta(hours=13)
+        session.save()
+    assert client.get("/lots").status_code == 302, "however fresh the provider's own session is"
+    with reading(plant.company):
+        assert WebSession.objects.get(id=session.id).end == WebSession.End.AGE
 
 
 @pytest.mark.clause("Part 11 11.10(g)", "Annex 11 12.1", "Part 11 11.50")

@@ -6,8 +6,10 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from baro.apps.ledger.log.queries import full_note
 from baro.apps.ledger.merkle import Signer, Tree, Verifier, checkpoint_text, open_note
 from baro.apps.ledger.merkle.note import COSIGNATURE
 from baro.apps.ledger.merkle.proofs import consistency_proof as prove
-from baro.apps.ledger.merkle.witness import SIZE_TYPE, Witness, request_body
+from baro.apps.ledger.merkle.witness import PATH, SIZE_TYPE, Witness, request_body
 from baro.apps.ledger.models import Checkpoint, Cosignature
 from baro.apps.ledger.services import Program, change
 from baro.apps.people.models import Site
@@ -184,6 +186,43 @@ def test_a_witness_of_another_key_is_not_believed(plant: Plant, process: Witness
     for address in ("http://127.0.0.1:9", "file:///etc/passwd"):
         with pytest.raises(NotPublished):
             WitnessLink(address, process.vkey).cosign(newest_checkpoint())
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Sends everybody on to the witness behind it."""
+
+    target = ""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.send_response(int(self.path.partition("/")[2].partition("/")[0]))
+        self.send_header("Location", self.target)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.mark.clause("ASVS 15.3.2")
+def test_a_witness_is_asked_where_the_settings_say_and_nowhere_else(plant: Plant, process: WitnessLink) -> None:
+    checkpoint = grow(plant)
+    Elsewhere.target = f"{process.address}{PATH}"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        for status in (301, 302, 303, 307, 308):
+            with pytest.raises(NotPublished, match=str(status)):
+                WitnessLink(f"http://127.0.0.1:{server.server_port}/{status}", process.vkey).cosign(checkpoint)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert process.cosign(checkpoint).witness == process.name
 
 
 # --- a folder elsewhere

@@ -115,7 +115,7 @@ class WitnessLink:
             self.address.rstrip("/") + PATH, request_body(old_size, proof, checkpoint.note), method="POST"
         )
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:  # noqa: S310
+            with _ASKING.open(request, timeout=PATIENCE_S) as response:
                 return response.status, response.read(LONGEST_ANSWER).decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -128,3 +128,13 @@ class WitnessLink:
 
 
 LONGEST_ANSWER = 10_000
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A witness is where the settings say; wherever else an answer points to is not asked."""
+
+    def redirect_request(self, *args: object, **kwargs: object) -> None:
+        return None
+
+
+_ASKING = urllib.request.build_opener(_NoRedirect)
