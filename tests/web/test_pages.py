@@ -28,6 +28,12 @@ OPEN = {
 HANGUL = re.compile(r"[가-힣]+")
 
 
+def filled(pattern: str) -> str:
+    """An address with something of the right form in each of its places."""
+    pattern = re.sub(r"%\(\w+_id\)s", SOME_ID, pattern).replace("%(entry)s", "1")
+    return re.sub(r"%\(\w+\)s", "released", pattern)
+
+
 def addresses() -> list[str]:
     """Every address there is, with something in its places."""
     return [
@@ -35,7 +41,7 @@ def addresses() -> list[str]:
         for name, pattern in get_resolver().reverse_dict.items()
         if isinstance(name, str)
     ] + [
-        "/" + prefix + re.sub(r"%\(\w+\)s", "released", re.sub(r"%\(\w+_id\)s", SOME_ID, match[0][0][0]))
+        "/" + prefix + filled(match[0][0][0])
         for prefix, resolver in get_resolver().namespace_dict.values()
         for name, match in resolver.reverse_dict.items()
         if isinstance(name, str) and name not in OPEN
