@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import hashlib
 import io
 import json
@@ -227,3 +228,12 @@ def test_a_long_trail_takes_no_more_memory_than_a_short_one(plant: Plant, monkey
         counts.append(made.count)
     assert counts == [601, 2_401]
     assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_a_file_that_nobody_fetches_is_closed(plant: Plant, signed_in: SignIn) -> None:
+    answer = signed_in("analyst1", plant).post("/audit/export/json?scope=new")
+    file = answer.file
+    assert not file.closed
+    del answer
+    gc.collect()
+    assert file.closed

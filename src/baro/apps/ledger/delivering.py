@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator
 from typing import IO
 
@@ -10,7 +11,7 @@ from django.http import FileResponse
 
 
 class Download(FileResponse):
-    """An open file as an attachment. It is read by pieces while it is sent, and closed at the end.
+    """An open file as an attachment: read by pieces while it is sent, closed at the end or when nobody wants it.
 
     Django's own reads a file whole into memory where the server is an asynchronous one.
     """
@@ -18,6 +19,8 @@ class Download(FileResponse):
     def __init__(self, file: IO[bytes], name: str, content_type: str) -> None:
         super().__init__(file, as_attachment=True, filename=name, content_type=content_type)
         self.file = file
+        # an answer that is never sent, because the reader has gone, leaves no open file behind
+        weakref.finalize(self, file.close)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while piece := await asyncio.to_thread(self.file.read, 1 << 16):
