@@ -68,6 +68,16 @@ class Config(BaseSettings):
         ge=1,
         description="Most that the spool may keep on disk; beyond it the gateway records a gap.",
     )
+    seal_minutes: int = Field(
+        default=5,
+        ge=0,
+        le=60,
+        description="Observations of no lot are sealed after so many minutes, and the days that are over put together;"
+        " 0: never.",
+    )
+    replaced_days: int = Field(
+        default=7, ge=0, description="Days that a sealed file stays in the lake after a later version replaced it."
+    )
     hot_days: int = Field(
         default=0,
         ge=0,

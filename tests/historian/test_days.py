@@ -197,6 +197,30 @@ def test_many_tags_are_put_together_in_chunks(
     assert historian.check() == []
 
 
+def test_replaced_files_go_only_behind_a_sound_later_version(
+    sink: PostgresSink, historian: Historian, lake: Path
+) -> None:
+    write(sink, plant_block(1))
+    historian.seal_hot(LATER)
+    write(sink, plant_block(61))
+    now = datetime(2026, 3, 3, tzinfo=UTC)
+    assert historian.tend(datetime.now(UTC) + timedelta(hours=1), timedelta(minutes=5)) == (1, 1)
+    assert len(list(lake.rglob("*.parquet"))) == 3
+    hot = answers(historian)
+    assert historian.remove_replaced(now) == (0, [])
+    (day,) = historian.segments()
+    content = (lake / day.path).read_bytes()
+    (lake / day.path).write_bytes(content[:-9] + b"x" + content[-8:])
+    removed, kept = historian.remove_replaced(LATER)
+    assert (removed, len(kept)) == (0, 2)
+    (lake / day.path).write_bytes(content)
+    assert historian.remove_replaced(LATER) == (2, [])
+    assert historian.remove_replaced(LATER) == (0, [])
+    assert len(list(lake.rglob("*.*"))) == 2
+    assert historian.check() == []
+    assert answers(historian) == hot
+
+
 _SEALER = """
 import sys, uuid
 from datetime import UTC, date, datetime

@@ -118,6 +118,23 @@ def test_a_trace_of_each_tag_in_the_order_asked_for(sink: PostgresSink, historia
     assert speed.time[0] == np.datetime64(START.astimezone(UTC).replace(tzinfo=None))
 
 
+def test_a_query_is_a_table_of_exact_steps(sink: PostgresSink, historian: Historian) -> None:
+    write(sink, samples_block(count=300))
+    refs = [TagRef("press-1/tags", "speed"), TagRef("press-1/tags", "feed")]
+    end = START + timedelta(seconds=301)
+    table = historian.query(refs, START, end, how="mean", step=timedelta(seconds=30))
+    assert table.schema.names == ["source", "tag", "time", "value", "low", "high", "quality"]
+    assert table["tag"].to_pylist() == ["speed"] * 10 + ["feed"] * 10
+    raw = historian.query(refs[:1], START, end)
+    first = [row["value"] for row in raw.to_pylist() if row["time"] < START + timedelta(seconds=30)]
+    assert table["value"][0].as_py() == pytest.approx(np.mean(first))
+    minutes = historian.query(refs, START, START + timedelta(minutes=5), how="count", step=timedelta(minutes=1))
+    assert minutes["value"].to_pylist() == [20.0, 20.0, 20.0, 20.0, 20.0] * 2
+    with pytest.raises(ValueError, match="step or points"):
+        historian.query(refs, START, end, how="mean")
+    assert historian.query([], START, end, how="max", points=3).num_rows == 0
+
+
 def test_a_span_of_bad_values_is_seen_but_has_no_figure() -> None:
     series = Series(np.array([0, 1, 10]), np.array([5.0, 6.0, 7.0]), np.array([BAD_NODATA, BAD, 0], np.uint32))
     found = aggregate.spans(series, Grid(0, 10, 2))

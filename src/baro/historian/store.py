@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from baro.edge.blocks import OPTIONAL, UTC_US, Axis, Kind
-from baro.historian import catalogue, check, days, running, seal
+from baro.historian import catalogue, check, days, keeping, rollup, running, seal, series
 from baro.historian.aggregate import BAD, Grid, How, Series, extremes
 from baro.historian.bodies import TAG, digest_rows, integers, matrix, texts
 from baro.historian.catalogue import BlockRow, EventRow, GapRow, LotRow, Segment
@@ -27,7 +27,7 @@ from baro.historian.findings import Finding
 from baro.historian.journal import Head, heads
 from baro.historian.reading import Part, read_parts
 from baro.historian.session import Session
-from baro.historian.traces import TagRef, Trace, micros, trace, unique
+from baro.historian.traces import HOLDING, TagRef, Trace, as_table, micros, of_spans, trace, unique
 
 __all__ = ["BAD", "Historian", "How", "SpectraTable", "TagRef", "Trace"]
 
@@ -130,18 +130,67 @@ class Historian:
     ) -> list[Trace]:
         """The curve of each tag over [start, end), in the order asked for; within `lot` only when one is given.
 
-        points: how many spans at most, or of ``lttb`` how many points; ``raw`` gives every sample. Values of bad
+        points: how many spans at most, or of ``lttb`` how many points; ``raw`` gives every sample. Spans longer than a
+        minute are of whole minutes, so the first may begin before `start` and the last end after `end`. Values of bad
         quality and those that are no finite number are left out of every figure. Raises Damaged, SealedFileMissing.
         """
-        wanted, how = unique(tags), How(how)
-        table = self.samples(lot=lot, start=start, end=end, tags=sorted({ref.tag for ref in wanted}))
-        names, sources = table["tag"].cast(pa.string()), table["source"]
-        grid = Grid.between(micros(start), micros(end), points)
+        grid = Grid.between(micros(start), micros(end), points, rollup.UNIT)
+        return self._traces(unique(tags), grid, points, How(how), lot)
+
+    def query(
+        self,
+        tags: Sequence[TagRef],
+        start: datetime,
+        end: datetime,
+        *,
+        how: How | str = How.RAW,
+        step: timedelta | None = None,
+        points: int | None = None,
+        lot: str | None = None,
+    ) -> pa.Table:
+        """The same as a table: source, tag, time, value, low, high, quality; of each tag in the order of time.
+
+        step: length of a span, from `start` on exactly; or `points`, as in `traces`. ``raw`` and ``lttb`` need no step.
+        Raises Damaged, SealedFileMissing, ValueError for neither of step and points where one is needed.
+        """
+        how = How(how)
+        low, high = micros(start), micros(end)
+        if step is not None:
+            width = max(1, step // timedelta(microseconds=1))
+            grid = Grid(low, width, max(1, -(-(high - low) // width)))
+        elif points is not None or how in (How.RAW, How.LTTB):
+            grid = Grid.between(low, high, points or 1000, rollup.UNIT)
+        else:
+            raise ValueError("step or points")
+        return as_table(self._traces(unique(tags), grid, points or 1000, how, lot, (low, high)))
+
+    def _traces(
+        self,
+        tags: list[TagRef],
+        grid: Grid,
+        points: int,
+        how: How,
+        lot: str | None,
+        ends: tuple[int, int] | None = None,
+    ) -> list[Trace]:
+        low, high = ends or (grid.start, int(grid.edges[-1]))
+        around = max(grid.step, series.LOOK_BACK // timedelta(microseconds=1)) if how in HOLDING else 0
+        reach = (low - around, high + around)
+        places = series.find(
+            self._session, (ref.source for ref in tags), series.utc(reach[0]), series.utc(reach[1]), lot
+        )
         out = []
-        for ref in wanted:
-            mine = table.filter(pc.and_(pc.equal(names, ref.tag), pc.equal(sources, ref.source)))
-            series = Series(integers(mine["time"]), mine["value"].to_numpy(), mine["quality"].to_numpy())
-            out.append(trace(ref, series, grid, points, how))
+        for ref in tags:
+            if (
+                how in series.ROLLED
+                and grid.start % rollup.UNIT == 0 == grid.step % rollup.UNIT
+                and high == grid.edges[-1]
+            ):
+                found = series.spans_of(self.data_dir, places, ref, grid, how)
+                if found is not None:
+                    out.append(of_spans(ref, grid, how, found))
+                    continue
+            out.append(trace(ref, series.series(self.data_dir, places, ref, *reach), grid, points, how))
         return out
 
     def downsampled(self, tag: str, lot: str, points: int = 1000) -> Trace:
@@ -200,6 +249,14 @@ class Historian:
     def seal_hot(self, until: datetime, *, spectra: bool = True) -> int:
         """See `days.seal_hot`."""
         return days.seal_hot(self._session, self.data_dir, until, spectra=spectra)
+
+    def tend(self, now: datetime, age: timedelta) -> tuple[int, int]:
+        """See `keeping.tend`."""
+        return keeping.tend(self._session, self.data_dir, now, age=age)
+
+    def remove_replaced(self, before: datetime) -> tuple[int, list[HistorianError]]:
+        """See `keeping.remove_replaced`."""
+        return keeping.remove_replaced(self._session, self.data_dir, before)
 
     def compact(self, before: date) -> int:
         """See `days.compact`."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from baro.edge.blocks import UTC_US
 from baro.historian import aggregate
 from baro.historian.aggregate import BAD, Codes, Floats, Grid, How, Ints, Series
+
+HOLDING = frozenset({How.INTERPOLATED, How.TIME_MEAN, How.GOOD})
+"""What looks at the samples before and after, too."""
 
 _EPOCH_0 = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -118,3 +123,25 @@ def _times(micros: Ints) -> npt.NDArray[np.datetime64]:
 def unique(tags: Sequence[TagRef]) -> list[TagRef]:
     """Each tag once, in the order asked for."""
     return list(dict.fromkeys(TagRef(*tag) for tag in tags))
+
+
+def as_table(traces: Sequence[Trace]) -> pa.Table:
+    """Curves as one table: source, tag, time, value, low, high, quality."""
+    counts = [len(one) for one in traces]
+
+    def repeated(names: Sequence[str]) -> pa.DictionaryArray:
+        codes = np.repeat(np.arange(len(names), dtype=np.int32), counts)
+        return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names, pa.string()))
+
+    def joined(name: str, empty: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(one, name) for one in traces] or [np.empty(0, empty)])
+
+    return pa.table(
+        {
+            "source": repeated([one.tag.source for one in traces]),
+            "tag": repeated([one.tag.tag for one in traces]),
+            "time": pa.array(joined("time", "datetime64[us]").view(np.int64)).view(UTC_US),
+            **{name: pa.array(joined(name, "f8"), pa.float64()) for name in ("value", "low", "high")},
+            "quality": pa.array(joined("quality_worst", "u4"), pa.uint32()),
+        }
+    )

@@ -11,7 +11,7 @@ from baro.apps.ledger.archive.replay import RecordFindingKind, check_records
 from baro.apps.ledger.models import AuditEntry
 from baro.apps.ledger.services import reading
 from baro.apps.release.gathering import historian
-from baro.apps.release.tasks import drop_hot, extend_runs, seal_lot, seal_the_rest
+from baro.apps.release.tasks import drop_hot, extend_runs, seal_lot, seal_the_rest, tend_lake
 from baro.config import config
 from baro.demo.seed import SPECTRA_SOURCE, TAGS_SOURCE
 from baro.historian.models import StoredBlock
@@ -101,3 +101,20 @@ def test_hot_copies_go_after_their_time_and_only_behind_a_sound_file(
     file.write_bytes(content)
     drop_hot(three_days + 60)
     assert hot(damaged) == 0
+
+
+def test_what_belongs_to_no_lot_is_sealed_by_the_clock(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant.store_samples("", 20)
+    later = (int(time.time()) // 300 + 2) * 300
+
+    def reasons() -> list[str]:
+        with reading(plant.company):
+            return [segment.reason for segment in historian(plant.company).segments("")]
+
+    tend_lake(later + 60)  # not a minute of sealing
+    monkeypatch.setattr(config(), "seal_minutes", 0)
+    tend_lake(later)
+    assert reasons() == []
+    monkeypatch.setattr(config(), "seal_minutes", 5)
+    tend_lake(later)
+    assert reasons() in (["part"], ["day"])

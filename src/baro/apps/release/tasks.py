@@ -85,3 +85,25 @@ def drop_hot(timestamp: int) -> None:
             log.error("hot copies are kept: %s", error)
         if dropped:
             log.info("%d hot copies of sealed blocks dropped", dropped)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="release.tend_lake", queueing_lock="release.tend_lake", lock="release.tend_lake")
+def tend_lake(timestamp: int) -> None:
+    """Every BARO_SEAL_MINUTES: seal what belongs to no lot, put together the days that are over, and take out of the
+    lake what was replaced BARO_REPLACED_DAYS ago."""
+    settings = config()
+    now = datetime.fromtimestamp(timestamp, UTC)
+    if not settings.seal_minutes or (timestamp // 60) % settings.seal_minutes:
+        return
+    # each step in a transaction of its own: a file goes only when the catalogue is known to say so
+    own = conninfo(settings.database_url, Role.APP, "baro worker")
+    for company in companies():
+        try:
+            with Historian(own, company, settings.data_dir) as store:
+                store.tend(now, timedelta(minutes=settings.seal_minutes))
+                _, kept = store.remove_replaced(now - timedelta(days=settings.replaced_days))
+            for error in kept:
+                log.error("a replaced file stays: %s", error)
+        except Exception:
+            log.exception("observations of a company are not sealed")
