@@ -77,7 +77,7 @@ def table(rows: list[FileRow]) -> Table:
                 str(least) if least == most else f"{least}-{most}",
                 f"{row.axis[0]:.7g} … {row.axis[1]:.7g} {row.x_unit}",
                 f"{row.extremes[0]:.6g} … {row.extremes[1]:.6g} {row.y_unit}",
-                "; ".join(["read", *row.notes[:3]]),
+                "; ".join(["read", *(f"left out: {one}" for one in row.left_out[:3]), *row.notes[:3]]),
             ]
         else:
             where = [f"block {row.block}"] if row.block else []

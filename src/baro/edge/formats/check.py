@@ -50,6 +50,7 @@ class FileRow:
     extremes: tuple[float, float] | None = None
     checks: int = 0
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     blocks: tuple[BlockRow, ...] = ()
     code: str = ""
     reason: str = ""
@@ -130,6 +131,7 @@ def _row(path: str, size: int, digest: str, reading: Reading) -> FileRow:
         extremes=first.extremes,
         checks=sum(row.checks for row in rows),
         notes=reading.notes[:BLOCKS],
+        left_out=tuple(f"{error.code}: {error}" for error in reading.refused[:BLOCKS]),
         blocks=tuple(rows[:BLOCKS]),
     )
 

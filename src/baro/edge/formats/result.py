@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from baro.edge.errors import DataDisagreeError, FileDamagedError, FileTooLargeError
+from baro.edge.errors import DataDisagreeError, FileDamagedError, FileTooLargeError, FormatError
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,6 +85,8 @@ class Reading:
     spectra: tuple[Spectra, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    refused: tuple[FormatError, ...] = ()
+    """Blocks that were left out, and why. Only of what is no spectrum; else the whole file is refused."""
 
     @property
     def count(self) -> int:
