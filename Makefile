@@ -42,8 +42,9 @@ lint: install    ## linters, types, import contracts, documentation
 docs: install    ## build the documentation into site/
 	$(BIN)/mkdocs build --strict
 
-tables: install  ## the pages of docs/validation that are made of data and of the tests' markers
+tables: install  ## the pages that are made of data and of the tests: docs/validation, the table of file formats
 	$(BIN)/python -m tests.validation.tables
+	$(BIN)/python -m tests.edge.formats.tables
 
 format: install  ## put the code into shape
 	$(BIN)/ruff check --fix

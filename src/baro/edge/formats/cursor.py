@@ -49,7 +49,8 @@ class Cursor:
 
     def floats(self, kind: str, offset: int, count: int) -> Floats:
         """`count` numbers of the numpy dtype `kind` as float64. Shape (count,)."""
-        return self.array(kind, offset, count).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one; readers look for both
+            return self.array(kind, offset, count).astype(np.float64)
 
     def take_nothing(self, offset: int, length: int) -> None:
         """Raises FileDamagedError when `length` bytes from `offset` are not all there."""

@@ -19,7 +19,7 @@ MOST_BYTES = 64 * 1024 * 1024
 """Of text, and of an Excel file unpacked."""
 MOST_CELLS = 1 << 23
 MOST_COLUMNS = 100_000
-_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
+_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
 @dataclass(slots=True)

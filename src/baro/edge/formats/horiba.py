@@ -131,7 +131,8 @@ def _floats(element: Element, block: str) -> tuple[Floats, float]:
         hold([Check("Size", _number(stated, None, block), len(words))], block=block)
     bounded(1, len(words), block=block)
     coarsest = max((unit_in_last_place(word) for word in words), default=0.0)
-    return np.array([_number(word, None, block) for word in words]), coarsest
+    # numbers are rounded to their last digit
+    return np.array([_number(word, None, block) for word in words]), 0.501 * coarsest
 
 
 def _range(axis: Element, values: Floats, slack: float, block: str) -> list[Check]:

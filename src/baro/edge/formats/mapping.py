@@ -105,7 +105,7 @@ def propose(data: bytes, sheet: str = "") -> Proposal:
 
 def axis_number(cell: str, decimal: str = ".") -> float | None:
     """A place on the axis as columns are headed: ``1350``, ``X1350.5``, ``1350 nm``."""
-    match = re.fullmatch(r"[A-Za-z_]{0,12}[._ ]?(-?\d+(?:[.,]\d+)?)\s*(?:nm|cm-1|cm\^-1|um|µm)?", cell.strip())
+    match = re.fullmatch(r"[A-Za-z_]{0,12}[._ ]?(-?\d+(?:[.,]\d+)?)\s*(?:nm|cm-1|cm\^-1|um|µm)?", cell.strip(), re.A)
     return cell_number(match[1], decimal) if match else cell_number(cell, decimal)
 
 
@@ -274,6 +274,13 @@ def _by_rows(grid: Grid, mapping: Mapping, rows: list[tuple[int, list[str]]], na
     if not body:
         raise FileDamagedError("there is no spectrum below the axis", block=_block(grid))
     bounded(len(body), axis.size, block=_block(grid))
+    for number, row in body:
+        if len(row) <= last:
+            raise FileDamagedError(
+                f"row {number + 1} ends after {len(row)} of {last + 1} cells: {','.join(row)[:40]!r}",
+                block=_block(grid),
+                offset=grid.offset(number),
+            )
     values = np.array([[_number(grid, mapping, number, column, row) for column in span] for number, row in body])
     column, time = mapping.sample_column, mapping.time_column
     names = tuple(

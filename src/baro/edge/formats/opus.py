@@ -9,6 +9,7 @@ costs no spectrum: it is left out and named.
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -260,7 +261,7 @@ def _series(cursor: Cursor, entry: _Entry, own: _Status, sample: str) -> Spectra
     for number in range(stored):
         place = entry.offset + start + number * step
         rows[number] = _values(cursor, own, place, axis.size) * scale
-        if info_size >= 176:
+        if info_size >= struct.calcsize(SERIES):
             info = cursor.unpack(SERIES, place + data_size)
             checks += hold(
                 _extremes(info[16] * scale, info[17] * scale, rows[number]),

@@ -13,7 +13,7 @@ LABEL = "CSV or Excel table"
 
 
 def sniff(data: bytes) -> int:
-    """A workbook, or text with three lines of two cells and more of which some are numbers."""
+    """A workbook, or text with two lines of two cells and more of which some are numbers."""
     if is_excel(data):
         return PERHAPS
     if not is_text(data):
@@ -28,7 +28,7 @@ def sniff(data: bytes) -> int:
             if len(cells) > 1 and any(cell_number(cell) is not None for cell in cells):
                 found += 1
                 break
-    return PERHAPS if found >= 3 else NO
+    return PERHAPS if found >= 2 else NO
 
 
 def read(data: bytes, name: str) -> Reading:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 from baro.edge.errors import FileDamagedError
 
-NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def decode(raw: bytes) -> str:
