@@ -155,7 +155,12 @@ async def test_a_plant_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> No
     """The whole way: three lots, the plant killed amid the second; every spectrum is stored or in a gap."""
     url, store = endpoint(), Store()
     settings = OpcUaSettings(
-        url=url, analysers={"NIR-1": NIR}, machines={"Press-1": "press-1/tags"}, silence_s=2, retry_most_s=0.5
+        url=url,
+        security="None",
+        analysers={"NIR-1": NIR},
+        machines={"Press-1": "press-1/tags"},
+        silence_s=2,
+        retry_most_s=0.5,
     )
     gateway = Gateway(GatewaySettings(tmp_path / "spool.db"), store, OpcUaDriver(settings))
     running = asyncio.create_task(gateway.run())

@@ -20,8 +20,9 @@ from psycopg.types.json import Jsonb
 from baro.config import config
 from baro.database.context import Context
 from baro.database.roles import Role, conninfo
+from baro.edge import trust
 from baro.edge.collector import Collector, Connection, ConnectionState
-from baro.edge.driver import load_driver, settings_of
+from baro.edge.driver import load_driver, refusal_json, settings_of
 from baro.edge.gateway import Gateway, GatewaySettings
 from baro.gxp import require
 from baro.historian.sink import PostgresSink
@@ -47,10 +48,11 @@ def gateway() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What shall be collected, and for whom."""
+    """What shall be collected, for whom, and which certificates are trusted (DER)."""
 
     company: UUID
     connections: tuple[Connection, ...]
+    trusted: tuple[bytes, ...] = ()
 
 
 class Book:
@@ -75,7 +77,16 @@ class Book:
             found = connection.execute(
                 "SELECT id, code, driver, settings FROM plant_connection WHERE company_id = %s AND enabled", [row[0]]
             ).fetchall()
-        plan = Plan(row[0], tuple(Connection(str(id_), code, driver, told) for id_, code, driver, told in found))
+            trusted = connection.execute(
+                "SELECT certificate FROM plant_trustedcertificate"
+                " WHERE company_id = %s AND trusted ORDER BY thumbprint",
+                [row[0]],
+            ).fetchall()
+        plan = Plan(
+            row[0],
+            tuple(Connection(str(id_), code, driver, told) for id_, code, driver, told in found),
+            tuple(bytes(der) for (der,) in trusted),
+        )
         self._keep(plan)
         return plan
 
@@ -121,12 +132,13 @@ class Book:
 
 _TELL = """
     INSERT INTO plant_connectionstate (connection_id, company_id, at, sources, observations, rate, lag_s, spool_depth,
-                                       spool_bytes, spool_full, failure, refusal)
-    VALUES (%s, %s, now(), %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                                       spool_bytes, spool_full, failure, refusal, certificate_until)
+    VALUES (%s, %s, now(), %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (connection_id) DO UPDATE SET at = now(), sources = excluded.sources,
         observations = excluded.observations, rate = excluded.rate, lag_s = excluded.lag_s,
         spool_depth = excluded.spool_depth, spool_bytes = excluded.spool_bytes, spool_full = excluded.spool_full,
-        failure = excluded.failure, refusal = excluded.refusal
+        failure = excluded.failure, refusal = excluded.refusal,
+        certificate_until = excluded.certificate_until
 """
 
 
@@ -143,7 +155,8 @@ def _row(company: UUID, state: ConnectionState) -> list[object]:
         health.spool_bytes,
         health.spool_full,
         state.failure or health.sink_error,
-        Jsonb({}),
+        Jsonb(refusal_json(state.refusal)),
+        state.certificate_until,
     ]
 
 
@@ -188,6 +201,7 @@ async def _collect() -> None:
             try:
                 plan = await asyncio.to_thread(book.read) or plan
                 if plan is not None:
+                    trust.store().keep_only(plan.trusted)
                     collector.want(plan.connections)
                     await asyncio.to_thread(book.tell, plan.company, collector.states())
                 told = ""

@@ -243,6 +243,7 @@ def _connect(company: Company) -> None:
         driver="opcua",
         settings={
             "url": config().opcua_url,
+            "security": "None",  # on this machine only
             "analysers": {"NIR-1": SPECTRA_SOURCE},
             "machines": {"Press-1": TAGS_SOURCE},
         },

@@ -13,12 +13,14 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from baro.edge.gateway import Gateway, Health
 
 log = logging.getLogger(__name__)
 RETRY_FIRST, RETRY_MOST = 1.0, 60.0  # seconds before a connection that failed is started again
+SETTLED = 1.0  # seconds that a connection runs before what ended it last is forgotten
 STEADY = 60.0  # seconds after which a start counts as a success
 
 
@@ -34,11 +36,14 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionState:
-    """How a connection is now. `failure`: what ended it or keeps it from starting, empty while it runs."""
+    """How a connection is now. failure: what ended it or keeps it from starting, empty while it runs. refusal: why
+    its driver has no link. certificate_until: when the first of the certificates in use ends."""
 
     connection: Connection
     health: Health
     failure: str
+    refusal: Exception | None = None
+    certificate_until: datetime | None = None
 
 
 class Collector:
@@ -65,7 +70,7 @@ class Collector:
     def states(self) -> list[ConnectionState]:
         """How each connection is, by code."""
         lines = sorted(self._lines.values(), key=lambda line: line.connection.code)
-        return [ConnectionState(line.connection, line.health, line.failure) for line in lines]
+        return [line.state() for line in lines]
 
     async def close(self) -> None:
         """Stop all: take in what has arrived, and deliver for as long as a gateway's patience lasts."""
@@ -84,12 +89,30 @@ class _Line:
     ) -> None:
         self.connection = connection
         self.health = Health()
-        self.failure = ""
+        self._failure = ""
+        self._steady_at = 0.0
         self._build, self._ended = build, ended
         self._wanted: Connection | None = connection
         self._changed = asyncio.Event()
         self._gateway: Gateway | None = None
         self.task = asyncio.create_task(self._run(), name=f"connection {connection.code}")
+
+    def state(self) -> ConnectionState:
+        """How it is."""
+        driver = self._gateway.driver if self._gateway is not None else None
+        return ConnectionState(
+            self.connection,
+            self.health,
+            self.failure,
+            getattr(driver, "refusal", None),
+            getattr(driver, "certificate_until", None),
+        )
+
+    @property
+    def failure(self) -> str:
+        """What ended it last, until it has run for a while again."""
+        running = self._gateway is not None and asyncio.get_running_loop().time() > self._steady_at
+        return "" if running else self._failure
 
     def want(self, connection: Connection | None) -> None:
         """Go on as `connection`, or end."""
@@ -109,15 +132,15 @@ class _Line:
             try:
                 self._gateway = self._build(self.connection)
                 self.health = self._gateway.health
-                self.failure = ""
+                self._steady_at = began + SETTLED
                 await self._gateway.run()
                 delay = RETRY_FIRST
                 continue  # it was asked to stop: for new settings, or for good
             except Exception as error:
                 # whatever ends one connection, the others live on
-                self.failure = f"{type(error).__name__}: {error}"
+                self._failure = f"{type(error).__name__}: {error}"
                 self.health.linked = dict.fromkeys(self.health.linked, False)
-                log.error("connection %s: %s", self.connection.code, self.failure)
+                log.error("connection %s: %s", self.connection.code, self._failure)
             finally:
                 if self._gateway is not None:
                     self._ended(self._gateway)

@@ -26,6 +26,7 @@ Settings hold the names of secrets (`baro.edge.secrets`), never their values.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -212,6 +213,16 @@ def settings_of(name: str, values: Mapping[str, object]) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsInvalidError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def refusal_json(error: Exception | None) -> dict[str, str]:
+    """Why something was refused, for whoever puts it into a person's words: the error's name and detail, and the
+    certificate (base64 of DER) if it is about one. Empty for None."""
+    if error is None:
+        return {}
+    told = {"error": type(error).__name__, "detail": getattr(error, "detail", str(error))}
+    certificate = getattr(error, "certificate", b"")
+    return told | ({"certificate": base64.b64encode(certificate).decode()} if certificate else {})
 
 
 def _entries() -> list[EntryPoint]:

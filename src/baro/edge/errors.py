@@ -9,6 +9,7 @@ class EdgeError(Exception):
     """Something between an instrument and the historian went wrong."""
 
     def __init__(self, detail: str = "") -> None:
+        self.detail = detail
         message = cleandoc(type(self).__doc__ or "")
         super().__init__(f"{message} ({detail})" if detail else message)
 
@@ -23,6 +24,54 @@ class SettingsInvalidError(EdgeError):
 
 class SecretMissingError(EdgeError):
     """The secret store has no entry of this name."""
+
+
+class ServerAwayError(EdgeError):
+    """Nothing answers at this address."""
+
+
+class EndpointMissingError(EdgeError):
+    """The server offers no endpoint with the wanted security."""
+
+
+class UserRefusedError(EdgeError):
+    """The server does not accept the user, the password, or the user's certificate."""
+
+
+class PasswordExposedError(EdgeError):
+    """The password would travel readable, so it was not sent."""
+
+
+class ClientRefusedError(EdgeError):
+    """The server does not trust Baro's own certificate."""
+
+
+class CertificateRefusedError(EdgeError):
+    """The certificate of the server was not accepted."""
+
+    def __init__(self, detail: str = "", *, certificate: bytes = b"") -> None:
+        super().__init__(detail)
+        self.certificate = certificate
+
+
+class CertificateUnusableError(CertificateRefusedError):
+    """The certificate of the server cannot be read, or its key is too short."""
+
+
+class CertificateForeignError(CertificateRefusedError):
+    """The certificate of the server names another application than the server does."""
+
+
+class CertificateExpiredError(CertificateRefusedError):
+    """The certificate of the server has expired, or is not valid yet."""
+
+
+class CertificateNotTrustedError(CertificateRefusedError):
+    """The certificate of the server is not trusted."""
+
+
+class CertificateChangedError(CertificateRefusedError):
+    """The server shows another certificate than the one that was trusted."""
 
 
 class LinkLostError(EdgeError):

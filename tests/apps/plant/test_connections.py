@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from django.db import connection as database_connection
 from django.utils import timezone
 
 from baro.apps.ledger.errors import NotPermitted, ReasonMissing
 from baro.apps.ledger.services import Program, reading
-from baro.apps.plant.connections.services import Told, save_connection, set_up_connection, switch
-from baro.apps.plant.errors import ConnectionInvalid
+from baro.apps.plant.connections.services import (
+    Told,
+    keep_secret,
+    save_connection,
+    set_up_connection,
+    switch,
+    trust_certificate,
+    withdraw_trust,
+)
+from baro.apps.plant.errors import CertificateInvalid, ConnectionInvalid
 from baro.apps.plant.models import Connection, ConnectionState
 from baro.commands.gateway import Book
 from baro.config import config
 from baro.database.roles import Role, conninfo
+from baro.edge import secrets, trust
 from baro.edge.collector import ConnectionState as State
 from baro.edge.gateway import Health
 from tests.plant import Plant
 
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 TOLD = Told(
     "hardness", "opcua", {"url": "opc.tcp://127.0.0.1:4841/", "machines": {"Tester": "hardness"}}, "경도계", "Tester"
 )
@@ -123,3 +134,44 @@ def test_a_company_that_is_not_set_up_has_no_plan(database: str, tmp_path: Path)
     nobody = Book(conninfo(config().database_url, Role.APP), "nobody", tmp_path / "copy.json")
     assert nobody.read() is None
     nobody.close()
+
+
+@pytest.mark.clause("Part 11 11.10(d)", "Part 11 11.10(e)", "Annex 11 12.1")
+def test_trust_is_a_record_that_the_gateway_follows(plant: Plant, tmp_path: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    der = trust.self_signed(key, "urn:tester:7", "Tester", timedelta(days=3))
+    with pytest.raises(NotPermitted):
+        trust_certificate(plant.user("operator1"), der, "opc.tcp://tester:4840", "compared at the tester's screen")
+    with pytest.raises(ReasonMissing):
+        trust_certificate(plant.user("admin1"), der, "opc.tcp://tester:4840", "")
+    for wrong in (b"", b"no certificate", trust.self_signed(key, "urn:t", "T", timedelta(days=1), LONG_AGO)):
+        with pytest.raises(CertificateInvalid):
+            trust_certificate(plant.user("admin1"), wrong, "opc.tcp://tester:4840", "try")
+    record = trust_certificate(plant.user("admin1"), der, "opc.tcp://tester:4840", "compared at the tester's screen")
+    notes = book(plant, tmp_path)
+    plan = notes.read()
+    assert plan is not None
+    assert plan.trusted == (der,)
+    withdraw_trust(plant.user("admin1"), record.id, "tester replaced")
+    plan = notes.read()
+    assert plan is not None
+    assert plan.trusted == ()
+    assert trust_certificate(plant.user("admin1"), der, "opc.tcp://tester:4840", "back again").id == record.id
+    notes.close()
+    with reading(plant.company), database_connection.cursor() as cursor:
+        cursor.execute("SELECT reason FROM ledger_auditentry WHERE record_id = %s ORDER BY id", [str(record.id)])
+        reasons = [reason for (reason,) in cursor.fetchall()]
+    assert reasons == ["compared at the tester's screen", "tester replaced", "back again"]
+
+
+def test_a_password_never_comes_near_the_database(plant: Plant) -> None:
+    actor = plant.user("admin1")
+    with pytest.raises(NotPermitted):
+        keep_secret(plant.user("operator1"), "hardness", "password", "hidden-4711", "new")
+    name = keep_secret(actor, "hardness", "password", "hidden-4711", "new hardness tester")
+    assert secrets.text(name) == "hidden-4711"
+    told = Told("hardness", "opcua", {**TOLD.settings, "user": "op1", "password": name})
+    save_connection(actor, None, told, "new hardness tester")
+    with reading(plant.company), database_connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM ledger_auditentry e WHERE e::text LIKE %s", ["%hidden-4711%"])
+        assert cursor.fetchone() == (0,)

@@ -18,7 +18,8 @@ from edge_peers import NIR, T0, MemorySink
 from baro.edge.blocks import EventKind, GapReason
 from baro.edge.driver import Sample
 from baro.edge.drivers.opcua import OpcUaDriver, OpcUaSettings
-from baro.edge.drivers.opcua.client import BAD_OUT_OF_RANGE, BAD_TYPE_MISMATCH, _MachineTags
+from baro.edge.drivers.opcua.client import _MachineTags
+from baro.edge.drivers.opcua.values import BAD_OUT_OF_RANGE, BAD_TYPE_MISMATCH
 from baro.edge.gateway import Gateway, GatewaySettings
 from baro.simulator.plant import Plant
 
@@ -35,7 +36,13 @@ def endpoint() -> str:
 
 def link(url: str) -> OpcUaSettings:
     return OpcUaSettings(
-        url=url, analysers={"NIR-1": NIR}, machines={"Press-1": TAGS}, publishing_ms=20, silence_s=1.5, retry_most_s=0.4
+        url=url,
+        security="None",
+        analysers={"NIR-1": NIR},
+        machines={"Press-1": TAGS},
+        publishing_ms=20,
+        silence_s=1.5,
+        retry_most_s=0.4,
     )
 
 

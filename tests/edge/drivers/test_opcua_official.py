@@ -76,7 +76,7 @@ async def test_a_spectrometer_of_the_official_model_is_found_and_read(conformanc
     server, nodes = await server_of(folder, url)
     sink = MemorySink()
     async with server:
-        driver = OpcUaDriver(OpcUaSettings(url=url, publishing_ms=20))
+        driver = OpcUaDriver(OpcUaSettings(url=url, security="None", publishing_ms=20))
         gateway = Gateway(GatewaySettings(tmp_path / "spool.db", flush_ms=10), sink, driver)
         running = asyncio.create_task(gateway.run())
         while not gateway.health.linked.get("ft-nir"):

@@ -60,6 +60,7 @@ TABLES: dict[str, str | Promise] = {
     "plant_systemevaluation": _("evaluation of a system"),
     "plant_systeminterface": _("interface"),
     "plant_tag": _("process value"),
+    "plant_trustedcertificate": _("certificate of a server"),
     "quality_controlstrategy": _("control strategy"),
     "quality_product": _("product"),
     "quality_releasecriterion": _("release criterion"),

@@ -42,3 +42,9 @@ class ConnectionInvalid(BaroError):
     code = "PLT-0020"
     message = _("The connection cannot be recorded as it is: %(detail)s.")
     advice = _("Correct what is named, or choose another code.")
+
+
+class CertificateInvalid(BaroError):
+    code = "PLT-0021"
+    message = _("This is no certificate that can be trusted: it cannot be read, has expired, or is not valid yet.")
+    advice = _("Have the server's certificate renewed, then look at the server again.")

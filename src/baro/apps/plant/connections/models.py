@@ -38,6 +38,29 @@ class Connection(Named, Record):
         return str(self.settings.get("url", ""))
 
 
+class TrustedCertificate(Record):
+    """The certificate of a server, and whether it is trusted. Who trusted it and why is in the trail.
+
+    thumbprint: SHA-256 (hex) of `certificate`, which is DER. address: where it was seen.
+    """
+
+    thumbprint = models.CharField(_("thumbprint"), max_length=64)
+    subject = models.CharField(_("subject"), max_length=500)
+    application_uri = models.CharField(_("application"), max_length=500, blank=True)
+    address = models.CharField(_("address"), max_length=500)
+    valid_from = models.DateTimeField(_("valid from"))
+    valid_until = models.DateTimeField(_("valid until"))
+    certificate = models.BinaryField()
+    trusted = models.BooleanField(_("trusted"), default=True)
+
+    class Meta:
+        ordering = ["address", "valid_until"]
+        constraints = [models.UniqueConstraint(fields=["company", "thumbprint"], name="plant_certificate_thumbprint")]
+
+    def __str__(self) -> str:
+        return self.thumbprint
+
+
 class ConnectionState(models.Model):
     """How a connection was at `at`: overwritten every few seconds by the gateway, no record.
 

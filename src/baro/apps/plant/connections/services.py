@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.text import slugify
 
+from baro.apps.ledger.errors import ReasonMissing
 from baro.apps.ledger.services import Actor, Program, change
 from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
-from baro.apps.plant.connections.models import Connection
-from baro.apps.plant.errors import ConnectionInvalid
+from baro.apps.plant.connections.models import Connection, TrustedCertificate
+from baro.apps.plant.errors import CertificateInvalid, ConnectionInvalid
+from baro.edge import secrets
 from baro.edge.driver import settings_of
 from baro.edge.errors import EdgeError
+from baro.edge.trust import Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,64 @@ def switch(actor: User, connection_id: UUID, enabled: bool, reason: str) -> Conn
             connection.enabled = enabled
             connection.save(update_fields=["enabled"])
     return connection
+
+
+def trust_certificate(actor: User, der: bytes, address: str, reason: str) -> TrustedCertificate:
+    """Believe a server that shows this certificate. Raises NotPermitted, ReasonMissing, CertificateInvalid."""
+    return _trust(actor, der, address, reason, Permission.MANAGE_CONNECTIONS)
+
+
+def set_up_trust(program: Program, der: bytes, address: str, reason: str) -> TrustedCertificate:
+    """The same at the server's own prompt. Raises CertificateInvalid."""
+    return _trust(program, der, address, reason, "")
+
+
+def withdraw_trust(actor: User, certificate_id: UUID, reason: str) -> TrustedCertificate:
+    """Believe it no more. Raises NotPermitted, ReasonMissing."""
+    with change(actor, reason, Permission.MANAGE_CONNECTIONS):
+        record = TrustedCertificate.objects.select_for_update(of=("self",)).get(id=certificate_id)
+        if record.trusted:
+            record.trusted = False
+            record.save(update_fields=["trusted"])
+    return record
+
+
+def keep_secret(actor: User, code: str, name: str, value: str, reason: str) -> str:
+    """Keep a password of a connection in the secret store; its name goes into the settings. The trail tells that and
+    by whom, never what. Raises NotPermitted, ReasonMissing."""
+    if not actor.may(Permission.MANAGE_CONNECTIONS):
+        raise actor.why_not(Permission.MANAGE_CONNECTIONS)
+    if not reason.strip():
+        raise ReasonMissing
+    return store_secret(actor.company_id, code, name, value)
+
+
+def store_secret(company_id: UUID | None, code: str, name: str, value: str) -> str:
+    """Keep a secret under a name that no other connection of any company has; the same name for a new value would
+    change under a running connection, so each value gets its own."""
+    full = f"{str(company_id)[:8]}.{slugify(code) or 'new'}.{name}.{uuid4().hex[:12]}"
+    secrets.put(full, value.encode())
+    return full
+
+
+def _trust(actor: Actor, der: bytes, address: str, reason: str, permission: str) -> TrustedCertificate:
+    with change(actor, reason, permission):
+        try:
+            shown = Certificate.read(der)
+        except EdgeError as error:
+            raise CertificateInvalid from error
+        if not shown.valid_from <= timezone.now() <= shown.valid_until:
+            raise CertificateInvalid
+        record = TrustedCertificate.objects.select_for_update(of=("self",)).filter(thumbprint=shown.thumbprint).first()
+        if record is None:
+            record = TrustedCertificate(company_id=actor.company_id, thumbprint=shown.thumbprint)
+        elif record.trusted:
+            return record
+        record.subject, record.application_uri = shown.subject[:500], shown.application_uri[:500]
+        record.valid_from, record.valid_until = shown.valid_from, shown.valid_until
+        record.certificate, record.address, record.trusted = der, address[:500], True
+        record.save()
+    return record
 
 
 def _save(actor: Actor, connection_id: UUID | None, told: Told, reason: str, permission: str) -> Connection:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -25,14 +24,14 @@ from baro.edge.blocks import utc_now
 from baro.edge.driver import Emission, Emit, LinkState, LotReport, Sample, SamplesLost
 from baro.edge.drivers.opcua.discovery import Machine, Stream, find_machines, find_streams
 from baro.edge.drivers.opcua.join import OVERFLOW, WAITING_FOR_INITIAL_DATA, StreamJoin
+from baro.edge.drivers.opcua.offer import choose, explore
+from baro.edge.drivers.opcua.security import open_session, prepare
 from baro.edge.drivers.opcua.settings import OpcUaSettings
+from baro.edge.drivers.opcua.values import kept_value, node_of, number_of
 from baro.edge.errors import LinkLostError, NothingToCollectError
 
 log = logging.getLogger(__name__)
 Handler = Callable[[datetime, object, int, float], None]
-BAD = 0x8000_0000  # the severity bit of status codes (OPC 10000-4, 7.39)
-BAD_TYPE_MISMATCH = 0x8074_0000
-BAD_OUT_OF_RANGE = 0x803C_0000
 RETRY_FIRST = 0.2  # seconds before the first attempt to rebuild a link
 
 
@@ -42,21 +41,36 @@ class OpcUaDriver:
     name = "opcua"
     schemes = ("opc.tcp",)
     Settings = OpcUaSettings
+    explore = staticmethod(explore)
+    choose = staticmethod(choose)
 
     def __init__(self, settings: OpcUaSettings) -> None:
         self.settings = settings
+        self._link: _Link | None = None
+        self._error: Exception | None = None
+
+    @property
+    def refusal(self) -> Exception | None:
+        """Why there is no link, None while there is one."""
+        return None if self._link is not None and self._link.sources else self._error
+
+    @property
+    def certificate_until(self) -> datetime | None:
+        """When the first of both certificates ends, as far as they are in use."""
+        return self._link.certificate_until if self._link is not None else None
 
     async def run(self, emit: Emit) -> None:
         settings = self.settings
-        sources = (*settings.analysers.values(), *settings.machines.values()) or (settings.url,)
+        sources = settings.sources or (settings.url,)
         up = True  # so that a server which cannot be reached at all is told of once
         delay = RETRY_FIRST
         while True:
-            link = _Link(settings, emit)
+            self._link = link = _Link(settings, emit)
             try:
                 await link.hold()
             except Exception as error:
                 # whatever a server or the client library does, the collector lives on
+                self._link, self._error = None, error
                 log.warning("%s: %s: %s", settings.url, type(error).__name__, error)
                 if link.sources:
                     sources, up, delay = link.sources, True, RETRY_FIRST
@@ -75,6 +89,7 @@ class _Link:
         self.settings = settings
         self.emit = emit
         self.sources: tuple[str, ...] = ()
+        self.certificate_until: datetime | None = None
         self._loop = asyncio.get_running_loop()
         self._joins: list[StreamJoin] = []
         self._machines: list[_MachineTags] = []
@@ -84,9 +99,11 @@ class _Link:
 
     async def hold(self) -> None:
         """Connect, subscribe, watch. Raises what ended the link."""
-        client = Client(self.settings.url, timeout=self.settings.silence_s)
+        secured = await prepare(self.settings, self.settings.silence_s)
+        client = secured.client
         try:
-            await client.connect()
+            await open_session(secured, self.settings.url)
+            self.certificate_until = secured.until
             await self._subscribe(client)
             await self._watch(client)
         finally:
@@ -96,12 +113,13 @@ class _Link:
 
     async def _subscribe(self, client: Client) -> None:
         settings = self.settings
-        streams = await find_streams(client, settings.analysers)
-        machines = await find_machines(client, settings.machines)
+        chosen = await _chosen(client, settings)
+        streams = await find_streams(client, settings.analysers) if settings.analysers or not chosen else []
+        machines = await find_machines(client, settings.machines) + chosen
         if not streams and not machines:
             raise NothingToCollectError(", ".join((*settings.analysers, *settings.machines)) or settings.url)
         self.sources = (*(stream.source for stream in streams), *(machine.source for machine in machines))
-        wanted = (*settings.analysers.values(), *settings.machines.values())
+        wanted = settings.sources
         absent = tuple(source for source in wanted if not any(found.startswith(source) for found in self.sources))
         if absent:
             self.emit([LinkState(absent, False, utc_now(), "the server does not have it")])
@@ -136,7 +154,7 @@ class _Link:
         return items
 
     def _machine_items(self, machine: Machine) -> list[tuple[ua.NodeId, Handler, int]]:
-        tags = _MachineTags(machine.source)
+        tags = _MachineTags(machine.source, machine.chosen)
         self._machines.append(tags)
         queue = self.settings.tag_queue
         items: list[tuple[ua.NodeId, Handler, int]] = []
@@ -222,8 +240,9 @@ class _Link:
 class _MachineTags:
     """Samples of a machine, gathered over one publish and put in the order of their time."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, chosen: bool = False) -> None:
         self.source = source
+        self._value = kept_value if chosen else number_of
         self._lots: list[tuple[datetime, str]] = []
         self._rows: list[tuple[datetime, str, object, int]] = []
         self._said: str | None = None
@@ -252,8 +271,8 @@ class _MachineTags:
                 status &= ~OVERFLOW
                 out.append(SamplesLost(self.source, time, lot))
             self._said = lot
-            number, status = _number(value, status)
-            out.append(Sample(self.source, time, status, lot, tag, number))
+            kept, status = self._value(value, status)
+            out.append(Sample(self.source, time, status, lot, tag, kept))
         self._rows.clear()
         if self._lots:
             since, lot = self._lots[-1]
@@ -264,15 +283,19 @@ class _MachineTags:
         return out
 
 
-def _number(value: object, status: int) -> tuple[float, int]:
-    """A tag's value and status. What is not a finite number is NaN, and of bad status whatever the server says."""
-    if isinstance(value, int | float):
-        number, fault = float(value), BAD_OUT_OF_RANGE
-    else:
-        number, fault = math.nan, BAD_TYPE_MISMATCH
-    if math.isfinite(number):
-        return number, status
-    return math.nan, status if status & BAD else fault
+async def _chosen(client: Client, settings: OpcUaSettings) -> list[Machine]:
+    """The single variables of the settings, by source. Raises NothingToCollectError for one of another server."""
+    if not settings.nodes:
+        return []
+    namespaces = await client.get_namespace_array()
+    try:
+        tags: dict[str, dict[str, tuple[ua.NodeId, str]]] = {}
+        for one in settings.nodes:
+            tags.setdefault(one.source, {})[one.tag] = (node_of(one.node, namespaces), "")
+        lots = {source: node_of(node, namespaces) for source, node in settings.lots.items()}
+    except ValueError as error:
+        raise NothingToCollectError(str(error)) from error
+    return [Machine(source, found, lots.get(source), chosen=True) for source, found in tags.items()]
 
 
 def _monitored(

@@ -38,11 +38,13 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Analog variables of a machine: tag name -> (node, engineering unit), and its lot number."""
+    """Variables of a machine: tag name -> (node, engineering unit), and its lot number. chosen: one by one, by the
+    settings, so that texts and arrays are meant as well."""
 
     source: str
     tags: Mapping[str, tuple[ua.NodeId, str]]
     lot: ua.NodeId | None
+    chosen: bool = False
 
 
 class AxisSource:
