@@ -6,6 +6,7 @@ standard output. When its input ends, it ends.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -80,6 +81,10 @@ class NodeProgram:
             if answer["event"] == event:
                 return answer
             assert answer["event"] != "error", answer
+
+    async def heard(self, event: str, timeout: float = 20) -> dict[str, Any]:
+        """`expect` for tests whose own event loop has to go on."""
+        return await asyncio.to_thread(self.expect, event, timeout)
 
     def kill(self) -> None:
         """As kill -9 does."""

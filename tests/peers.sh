@@ -1,5 +1,5 @@
 #!/bin/sh
-# Programs of other makers for the tests: chromium for the pages; mosquitto, the MQTT broker; poppler, whose pdfsig
+# Programs of other makers for the tests: chromium for the pages; mosquitto, the MQTT broker, with its clients; poppler, whose pdfsig
 # checks the seal of printed records; node and npm for the peers of tests/peers/package.json, which speak OPC UA,
 # Sparkplug, Modbus and BACnet without a line of ours.
 # Installed where that is possible without asking (root on a Debian system); elsewhere the tests that need them
@@ -8,6 +8,7 @@ set -u
 missing=""
 [ -x /usr/bin/chromium ] || missing="$missing chromium"
 [ -x /usr/sbin/mosquitto ] || missing="$missing mosquitto"
+[ -x /usr/bin/mosquitto_pub ] || missing="$missing mosquitto-clients"
 [ -x /usr/bin/pdfsig ] || missing="$missing poppler-utils"
 command -v node >/dev/null 2>&1 || missing="$missing nodejs"
 command -v npm >/dev/null 2>&1 || missing="$missing npm"

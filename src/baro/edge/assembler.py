@@ -270,12 +270,16 @@ class _Work:
         previous = state.tags.get(item.tag)
         if previous is not None and sample.same(previous):
             return  # a new subscription begins with the value that is already known
-        self._watch(source, time, received, previous and previous.time)
         seq = (state.last_seq or 0) + 1
-        self._close_gap(source, state, seq, time)
-        self._lot(source, state, item.lot, time)
-        state.last_seq, state.last_time = seq, time
-        state.tags[item.tag] = sample
+        if item.late:
+            self._close_gap(source, state, seq, received)
+            state.last_seq = seq
+        else:
+            self._watch(source, time, received, previous and previous.time)
+            self._close_gap(source, state, seq, time)
+            self._lot(source, state, item.lot, time)
+            state.last_seq, state.last_time = seq, time
+            state.tags[item.tag] = sample
         run = self._run(source, Kind.SAMPLES, state.epoch, item.lot, "", seq)
         run.add(seq, time, item.quality, item.tag, item.value)
 

@@ -58,7 +58,7 @@ class Spectrum(NamedTuple):
 
 class Sample(NamedTuple):
     """One value of a process tag as served: a number (a bool is 0 or 1, a state its number), a text, or an array of
-    numbers, 1-D."""
+    numbers, 1-D. `late`: told after the fact, so not the current value, nor a sign of how the source's clock goes."""
 
     source: str
     time: datetime
@@ -66,6 +66,7 @@ class Sample(NamedTuple):
     lot: str
     tag: str
     value: Value
+    late: bool = False
 
 
 class Refusal(NamedTuple):

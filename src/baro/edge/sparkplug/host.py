@@ -150,8 +150,12 @@ class Host:
         """Leave on purpose: the death, of this moment, before the DISCONNECT packet."""
         told = self.session is Session.ONLINE
         self._machine.on(Step.CLOSE)
+        return [self.farewell(now_ms), Disconnect(False)] if told else [Disconnect(False)]
+
+    def farewell(self, now_ms: int) -> Publish:
+        """The death of this moment, as it is published before an intended end."""
         self._state = HostState(False, now_ms)
-        return [self._say(False), Disconnect(False)] if told else [Disconnect(False)]
+        return self._say(False)
 
     def lost(self, now_ms: int) -> list[Died]:
         """The connection ended: nothing is known of any edge node."""
