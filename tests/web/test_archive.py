@@ -82,6 +82,8 @@ def test_holds_are_placed_and_lifted_on_the_page(plant: Plant, signed_in: SignIn
     assert client.get(lifting, headers=HX).status_code == 404
     page = client.get("/archive").content.decode()
     assert ("case closed" in page, RECTS.findall(rows(page)[lot_no])[1][0]) == (True, "after")
+    history = client.get(f"/lots/{lot_no}/history").content.decode()
+    assert ("court order" in history, "case closed" in history) == (True, True)
 
 
 def test_rules_are_set_in_a_dialog_that_keeps_the_words(plant: Plant, signed_in: SignIn) -> None:

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from baro.apps.ledger.archive.package import Package
+from baro.apps.ledger.archive.retention import place_hold
 from baro.apps.ledger.log import log_key
-from baro.apps.ledger.services import Program
+from baro.apps.ledger.services import Program, reading
 from baro.apps.ledger.standalone.verify import Check, Memory
+from baro.apps.manufacturing.models import Lot
 from baro.apps.release.package import export_batch
+from baro.apps.release.retention import LOT
 from baro.apps.release.services import decide
 from baro.demo.seed import seed
 from tests.plant import Plant
@@ -51,6 +54,10 @@ def released_plant(tablets: int | None = None) -> Released:
     plant.review(lot_no)
     plant.review(lot_no)
     decide(plant.user("quality1"), plant.password, lot_no, "released", "meets all criteria", verdict.content_hash)
+    with reading(plant.company):
+        lot = Lot.objects.get(lot_no=lot_no)
+    hold = {"record_type": LOT, "record_id": lot.id, "name": lot_no, "reason": "an inspection asked for it"}
+    place_hold(plant.user("quality1"), plant.password, **hold)
     package = export_batch(Program("tester", plant.company), lot_no, "for the inspection")
     return Released(plant, lot_no, package, log_key() or "")
 

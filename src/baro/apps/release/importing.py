@@ -17,12 +17,12 @@ from baro.apps.ledger.errors import ReasonMissing
 from baro.apps.ledger.models import ImportedPackage
 from baro.apps.ledger.services import Actor, change
 from baro.apps.release.package import rooms_of_lots
+from baro.apps.release.retention import LOT
 from baro.apps.release.verification import verify_batch
 from baro.config import config
 from baro.edge.blocks import Kind
 from baro.historian import lake
 
-LOT = "manufacturing.Lot"
 BASIS = (
     "people_site",
     "quality_product",
@@ -88,7 +88,7 @@ def import_batch(actor: Actor, place: Path, keys: list[str], reason: str, origin
 
 
 def _take_in(package: Verified, company: UUID, data_dir: Path, written: list[Path]) -> ImportedPackage:
-    rooms = [model._meta.db_table for model, _ in rooms_of_lots()] + ["release_certificate"]
+    rooms = [model._meta.db_table for model, _ in rooms_of_lots()] + ["release_certificate", "ledger_legalhold"]
     for table in package.tables:
         if table not in ("people_company", *BASIS, *LOTS, *SHARED, *rooms):
             raise PackageNotFitting(record=table)
@@ -142,6 +142,9 @@ def _of_one_lot(package: Verified) -> None:
         for row in package.rows(table):
             if row.get(column) != package.name:
                 raise PackageNotFitting(record=f"{table} {row['id']}")
+    for hold in package.rows("ledger_legalhold"):
+        if (hold.get("record_type"), hold.get("record_id")) != (LOT, str(package.subject_id)):
+            raise PackageNotFitting(record=f"ledger_legalhold {hold['id']}")
 
 
 def _add_segments(intake: Intake, blocks: dict[str, int]) -> Iterable[tuple[str, str]]:

@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from baro.apps.ledger.archive import package
 from baro.apps.ledger.archive.package import Contents, Package
+from baro.apps.ledger.archive.retention import holds_of
 from baro.apps.ledger.models import Entry, Record, Signature
 from baro.apps.ledger.services import Actor, change
 from baro.apps.manufacturing.models import Lot
@@ -20,6 +21,7 @@ from baro.apps.quality.models import ControlStrategy, ReleaseCriterion
 from baro.apps.release.errors import LotUnknown
 from baro.apps.release.models import Certificate
 from baro.apps.release.record_pdf import render_record
+from baro.apps.release.retention import LOT
 from baro.config import config
 
 
@@ -37,7 +39,7 @@ def collect(company: UUID, lot_no: str) -> Contents:
     equipment = lot.equipment
     # all that were ever in force: which one came before and after belongs to the history of the lot's own
     strategies = ControlStrategy.objects.filter(Q(id=lot.strategy_id) | Q(product=lot.product, approval__isnull=False))
-    found = Contents("manufacturing.Lot", lot.id, lot.lot_no)
+    found = Contents(LOT, lot.id, lot.lot_no)
     found.add("people_company", [company])
     found.add("people_site", [equipment.site_id])
     found.add("quality_product", [lot.product_id])
@@ -54,6 +56,7 @@ def collect(company: UUID, lot_no: str) -> Contents:
         found.add(room.model._meta.db_table, room.values_list("id", flat=True))
     certificates = Certificate.objects.filter(decision__lot=lot)
     found.add("release_certificate", certificates.values_list("id", flat=True))
+    found.add("ledger_legalhold", holds_of(LOT, lot.id).values_list("id", flat=True))
     found.add("ledger_signature", _referred(found))
     found.add(
         "pat_predictionblock", PredictionBlock.objects.filter(lot_no=lot_no).order_by("id").values_list("id", flat=True)

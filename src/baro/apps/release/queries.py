@@ -11,7 +11,8 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from baro.apps.ledger.models import Signature
+from baro.apps.ledger.archive.retention import holds_of
+from baro.apps.ledger.models import LegalHold, Signature
 from baro.apps.ledger.naming import in_language
 from baro.apps.ledger.sealing import SealFinding, look
 from baro.apps.ledger.services import signature_holds
@@ -30,6 +31,7 @@ from baro.apps.release.models import (
     Verdict,
     VerdictState,
 )
+from baro.apps.release.retention import LOT
 from baro.apps.release.services import signed_content
 
 QBT_LEAD_TIME = timedelta(hours=62)
@@ -202,10 +204,15 @@ RECORDS = {
 
 def records(lot: Lot) -> dict[type, list[Any]]:
     """Every record that belongs to a lot, for its audit trail."""
+    holds = list(holds_of(LOT, lot.id))
     of_lot = {
         Verdict: list(lot.verdicts.values_list("id", flat=True)),
         Decision: list(lot.decisions.values_list("id", flat=True)),
-        Signature: list(lot.decisions.values_list("signature_id", flat=True)),
+        LegalHold: [hold.id for hold in holds],
+        Signature: [
+            *lot.decisions.values_list("signature_id", flat=True),
+            *(key for hold in holds for key in (hold.placed_id, hold.lifted_id) if key),
+        ],
         Certificate: list(Certificate.objects.filter(decision__lot=lot).values_list("id", flat=True)),
     }
     basis = {

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.archive.errors import HoldThere, HoldUnknown, NotYetDue, OnHold, RetentionTooShort
@@ -53,6 +54,11 @@ def rules_of(record_type: str) -> list[RetentionRule]:
 def years_kept(rules: Iterable[RetentionRule], product_code: str) -> int:
     """Years after expiry: the longest of the rules that apply to this product, and never less than the least."""
     return max([LEAST_YEARS, *(rule.years for rule in rules if rule.product_code in ("", product_code))])
+
+
+def holds_of(record_type: str, record_id: UUID) -> QuerySet[LegalHold]:
+    """Every legal hold that a record was ever on, in order."""
+    return LegalHold.objects.filter(record_type=record_type, record_id=record_id).order_by("placed__signed_at")
 
 
 def hold_on(record_type: str, record_id: UUID) -> LegalHold | None:
