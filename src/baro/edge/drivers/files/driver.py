@@ -15,7 +15,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from baro.edge.agent.source import Print, Seen, open_below, walk
 from baro.edge.blocks import Axis, utc_now
@@ -56,7 +56,7 @@ class FilesDriver:
 
     async def run(self, emit: Emit) -> None:
         """See `baro.edge.driver.Driver.run`. Raises StorageBrokenError when what was read cannot be remembered."""
-        memory = await asyncio.to_thread(Memory, self.settings.memory_path)
+        memory = await asyncio.to_thread(Memory, self.settings.memory_path, self.settings.reading_key)
         try:
             await _Watch(self.settings, memory, emit).hold()
         finally:
@@ -80,7 +80,7 @@ class _Watch:
         self.settings, self.memory, self.emit = settings, memory, emit
         self.waiting: dict[str, _Waiting] = {}
         self.up: bool | None = None
-        self.open: deque[tuple[float, str, int, int]] = deque()
+        self.open: deque[tuple[float, int, int, int]] = deque()
         """When it was emitted, content, observations of it up to here, observations in this chunk."""
         self.axes: dict[str, None] = {}
 
@@ -154,19 +154,20 @@ class _Watch:
             self.waiting[path] = _Waiting(still, time.monotonic())
             return
         self.waiting.pop(path, None)
-        digest = hashlib.sha256(data).hexdigest()
+        digest = _digest(self.settings, data, mark.size)
         known = await asyncio.to_thread(self.memory.content, digest)
         if known:
             await asyncio.to_thread(self.memory.saw, path, mark, digest)
             log.info("%s: %r holds what was read as %r", self.settings.source, path, known.path)
             return
         item = await asyncio.to_thread(Item, self.settings, path, mark.mtime_ns, data)
-        content = await asyncio.to_thread(self.memory.number, digest, path, mark, item.count)
+        refused = bool(item.reason)
+        content = await asyncio.to_thread(self.memory.number, digest, path, mark, item.count, refused=refused)
         await self._serve(item, content)
 
     async def _serve(self, item: Item, content: Content) -> None:
-        for start in range(content.settled, content.count, CHUNK):
-            end = min(start + CHUNK, content.count)
+        for start in range(content.settled, content.size, CHUNK):
+            end = min(start + CHUNK, content.size)
             await self._settle(end - start)
             emissions = []
             for one in item.observations(content.first_seq, start, end):
@@ -177,19 +178,19 @@ class _Watch:
                     self.axes[digest] = None
                 emissions.append(one)
             self.emit(emissions)
-            self.open.append((time.monotonic(), content.digest, end, end - start))
+            self.open.append((time.monotonic(), content.first_seq, end, end - start))
 
     async def _settle(self, room: int) -> None:
         """Note what is surely kept; wait until `room` more may be emitted."""
         while self.open:
-            at, digest, upto, _ = self.open[0]
+            at, first_seq, upto, _ = self.open[0]
             rest = at + GRACE - time.monotonic()
             if rest > 0:
                 if sum(count for *_, count in self.open) + room <= OPEN:
                     return
                 await asyncio.sleep(rest)
                 continue
-            await asyncio.to_thread(self.memory.settle, digest, upto)
+            await asyncio.to_thread(self.memory.settle, first_seq, upto)
             self.open.popleft()
 
     # --- after a restart
@@ -198,15 +199,15 @@ class _Watch:
         """Serve again what may not have been kept when the program ended."""
         for content in await asyncio.to_thread(self.memory.unsettled):
             try:
-                data, _ = await asyncio.to_thread(_load, self.settings, content.path)
+                data, mark = await asyncio.to_thread(_load, self.settings, content.path)
             except OSError as error:
                 log.warning("%s: %r is gone: %s", self.settings.source, content.path, error.strerror or error)
                 continue
-            if hashlib.sha256(data).hexdigest() != content.digest:
+            if _digest(self.settings, data, mark.size) != content.digest:
                 log.warning("%s: %r was changed before all of it was kept", self.settings.source, content.path)
                 continue
             item = await asyncio.to_thread(Item, self.settings, content.path, content.mtime_ns, data)
-            if item.count != content.count:
+            if item.count != content.size:
                 log.warning("%s: %r is read otherwise by these settings", self.settings.source, content.path)
                 continue
             await self._serve(item, content)
@@ -221,6 +222,12 @@ def _load(settings: FilesSettings, path: str) -> tuple[bytes, Print]:
     with open(open_below(settings.folder, path), "rb") as file:
         data = file.read(settings.largest + 1)
         return data, Print.of(os.fstat(file.fileno()))
+
+
+def _digest(settings: FilesSettings, data: bytes, size: int) -> str:
+    """Of the whole content; of one that is too large to be read, of its beginning and its size."""
+    found = hashlib.sha256(data)
+    return found.hexdigest() if size <= settings.largest else f"{found.hexdigest()}-{size}"
 
 
 def _explore(settings: FilesSettings) -> Offer:
@@ -242,12 +249,9 @@ def _explore(settings: FilesSettings) -> Offer:
             continue
         axis, first = list(read.observations(1, 0, 1))[:2]
         if isinstance(axis, Axis) and not isinstance(first, Axis | LinkState):
-            nodes.append(
-                Node(
-                    item.path, item.path, "spectrum", type=f"{read.count} spectra", unit=axis.unit, axis=axis,
-                    value=getattr(first, "values", None), time=first.time, source=settings.source, address=item.path,
-                )  # fmt: skip
-            )
+            node = Node(item.path, item.path, "spectrum", type=f"{read.count} spectra", source=settings.source)
+            values = getattr(first, "values", None)
+            nodes.append(replace(node, unit=axis.unit, axis=axis, value=values, time=first.time, address=item.path))
     if len(found) > SHOWN:
         notes.append(f"{len(found) - SHOWN} more files")
     root = Node("", settings.folder, "folder", source=settings.source, children=tuple(nodes))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
+from baro import __version__
 from baro.config import config
 from baro.edge.driver import DriverSettings
 from baro.edge.errors import MappingNeededError
@@ -32,9 +35,8 @@ class FilesSettings(DriverSettings):
     )
     names: str = Field("", max_length=300, description="Pattern over the path, with groups called lot and sample.")
     zone: str = Field(
-        "", description="Time zone of the instrument, such as Asia/Seoul, for files that tell none. Empty: their times "
-        "are not taken, the time of the file is."
-    )  # fmt: skip
+        "", description="Zone of files that tell none, such as Asia/Seoul. Empty: the time of the file is taken."
+    )
     x_unit: str = Field("", max_length=20, description="Unit of the axis for files that tell none.")
     mapping: dict[str, Any] | None = Field(None, description="Mapping of plain tables.")
     memory: str = Field("", description="File that remembers what was read. Empty: below BARO_HOME.")
@@ -84,6 +86,12 @@ class FilesSettings(DriverSettings):
     def folder(self) -> str:
         """The path of the folder."""
         return unquote(urlsplit(self.url).path)
+
+    @property
+    def reading_key(self) -> str:
+        """Stands for all that decides whether a file is read or refused."""
+        values = [__version__, self.blocks, self.mapping, self.largest]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def memory_path(self) -> Path:
