@@ -275,7 +275,8 @@ class _Work:
             self._close_gap(source, state, seq, received)
             state.last_seq = seq
         else:
-            self._watch(source, time, received, previous and previous.time)
+            if not item.replayed:
+                self._watch(source, time, received, previous and previous.time)
             self._close_gap(source, state, seq, time)
             self._lot(source, state, item.lot, time)
             state.last_seq, state.last_time = seq, time

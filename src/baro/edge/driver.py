@@ -13,6 +13,8 @@ approved, logged command. They are found by entry points of the group ``baro.dri
         def __init__(self, settings: ExampleSettings) -> None: ...
         async def run(self, emit: Emit) -> None: ...
 
+        def resume(self, seen: Mapping[str, LastSeen]) -> None: ...    # optional: before `run`, what is kept already
+
         @staticmethod
         async def explore(settings: ExampleSettings) -> Offer: ...     # optional: what the wizard shows
 
@@ -58,7 +60,8 @@ class Spectrum(NamedTuple):
 
 class Sample(NamedTuple):
     """One value of a process tag as served: a number (a bool is 0 or 1, a state its number), a text, or an array of
-    numbers, 1-D. `late`: told after the fact, so not the current value, nor a sign of how the source's clock goes."""
+    numbers, 1-D. late: told after the fact, so not the current value, nor a sign of how the source's clock goes.
+    replayed: from what the server kept while there was no link, in order, before anything newer is told."""
 
     source: str
     time: datetime
@@ -67,6 +70,7 @@ class Sample(NamedTuple):
     tag: str
     value: Value
     late: bool = False
+    replayed: bool = False
 
 
 class Refusal(NamedTuple):
@@ -111,6 +115,13 @@ class LinkState(NamedTuple):
 
 Emission = Spectrum | Sample | Axis | Refusal | LotReport | SamplesLost | LinkState
 Emit = Callable[[Sequence[Emission]], None]
+
+
+class LastSeen(NamedTuple):
+    """What is kept of a source: the lot it was in, and the time of each tag's newest sample."""
+
+    lot: str
+    tags: Mapping[str, datetime]
 
 
 class DriverSettings(BaseModel):

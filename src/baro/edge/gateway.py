@@ -20,7 +20,7 @@ from pathlib import Path
 from baro.edge.assembler import Assembler, Draft, Received
 from baro.edge.blocks import Block, Event, EventKind, samples_batch, utc_now
 from baro.edge.courier import Courier, Sink
-from baro.edge.driver import Driver, Emission, Sample, Spectrum
+from baro.edge.driver import Driver, Emission, LastSeen, Sample, Spectrum
 from baro.edge.errors import SinkUnreachableError, SpoolFullError
 from baro.edge.spool import Spool
 
@@ -90,6 +90,9 @@ class Gateway:
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "gateway") as worker:
             keeper = await loop.run_in_executor(worker, _Keeper, self.settings, self.sink, self.health)
+            resume = getattr(self.driver, "resume", None)
+            if resume is not None:
+                resume(await loop.run_in_executor(worker, keeper.seen))
             driver = asyncio.create_task(self.driver.run(self._emit))
             driver.add_done_callback(lambda _: self._nudge())
             try:
@@ -189,6 +192,14 @@ class _Keeper:
         self._mark = (time.monotonic(), 0)
         samples_batch([], [], [], [], [])  # Arrow loads much with its first array, which no instrument shall wait for
         self.courier.start()
+
+    def seen(self) -> dict[str, LastSeen]:
+        """What the spool's states tell of each source that has samples."""
+        return {
+            source: LastSeen(state.lot, {tag: last.time for tag, last in state.tags.items()})
+            for source, state in self.assembler.states.items()
+            if state.tags
+        }
 
     def keep(self, batches: list[Received]) -> None:
         """Commit what arrived. Raises SinkUnreachableError before anything happened, SpoolBrokenError."""

@@ -18,7 +18,7 @@ from edge_peers import NIR, T0, MemorySink
 from baro.edge.blocks import EventKind, GapReason
 from baro.edge.driver import Sample
 from baro.edge.drivers.opcua import OpcUaDriver, OpcUaSettings
-from baro.edge.drivers.opcua.client import _MachineTags
+from baro.edge.drivers.opcua.machine import MachineTags
 from baro.edge.drivers.opcua.values import BAD_OUT_OF_RANGE, BAD_TYPE_MISMATCH
 from baro.edge.gateway import Gateway, GatewaySettings
 from baro.simulator.plant import Plant
@@ -137,7 +137,7 @@ async def test_a_tag_that_is_no_finite_number_is_never_good(tmp_path: Path) -> N
 @pytest.mark.clause("Part 11 11.10(h)")
 @pytest.mark.parametrize("value", ["14.5", None, [14.5]], ids=["text", "null", "array"])
 def test_a_tag_that_is_no_number_is_never_good(value: object) -> None:
-    tags = _MachineTags(TAGS)
+    tags = MachineTags(TAGS)
     uncertain = 0x4000_0000
     for status in (0, uncertain):
         tags.handler("FillDepth")(T0, value, status, 0.0)

@@ -83,6 +83,41 @@ async def collecting(folder: Path, sink: MemorySink, told: OpcUaSettings) -> Asy
     await task
 
 
+class Cable:
+    """A way to a server that can be cut and mended."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.own = port, free_port()
+        self.url = f"opc.tcp://127.0.0.1:{self.own}"
+        self._server: asyncio.Server | None = None
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._join, "127.0.0.1", self.own)
+
+    async def cut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self._writers += [writer, far_writer]
+
+        async def pour(one: asyncio.StreamReader, other: asyncio.StreamWriter) -> None:
+            try:
+                while data := await one.read(65536):
+                    other.write(data)
+                    await other.drain()
+            except OSError:
+                pass
+            other.close()
+
+        await asyncio.gather(pour(reader, far_writer), pour(far_reader, writer))
+
+
 def values(sink: MemorySink, tag: str) -> list[object]:
     return [
         row["value"]
@@ -228,3 +263,58 @@ async def test_a_password_is_not_sent_readably_and_a_server_may_not_trust_us(tmp
         server.stop()
     assert offer.notes[0] == "security: None, None"
     assert np.isfinite([node.value for node in offer.walk() if node.tag == "Hardness"]).all()
+
+
+def times(sink: MemorySink, tag: str) -> list[datetime]:
+    return [
+        row["time"]
+        for block in sink.blocks.values()
+        for row in block.batch.to_pylist()
+        if block.source == SOURCE and row["tag"] == tag
+    ]  # fmt: skip
+
+
+@pytest.mark.clause("Part 11 11.10(h)", "Annex 11 5")
+@pytest.mark.parametrize("others", [(), ("Program",)], ids=["all tags have a history", "one tag has none"])
+async def test_what_a_server_kept_during_a_cut_is_fetched_once(
+    server: NodeServer, trusting: TrustStore, tmp_path: Path, others: tuple[str, ...]
+) -> None:
+    sink, cable = MemorySink(), Cable(server.port)
+    program, tag = server.program, "Thickness" if others else "Hardness"
+    await cable.mend()
+    wanted = [Choice(f"nsu=urn:tester:7;s={name}", SOURCE, name) for name in (tag, *others, "LotId")]
+    told = choose(settings(cable.url, retry_most_s=0.3), wanted)
+    before, cut, after = [1.0, 2.0, 3.0], [10.0 + n for n in range(40)], [70.0, 71.0]
+    with trust.using(trusting):
+        async with collecting(tmp_path, sink, told):
+            await until(lambda: len(values(sink, tag)) == 1)
+            program.tell(do="ramp", tag=tag, first=1, count=3, ms=10)
+            await until(lambda: values(sink, tag)[-1] == 3.0)
+            await cable.cut()
+            await until(lambda: EventKind.DISCONNECTED in sink.kinds(SOURCE))
+            program.tell(do="ramp", tag=tag, first=10, count=40, ms=5)
+            await asyncio.to_thread(program.expect, "ramped")
+            await asyncio.to_thread(program.expect, "ramped")
+            await cable.mend()
+            await until(lambda: set(cut) <= set(values(sink, tag)))
+            program.tell(do="ramp", tag=tag, first=70, count=2, ms=30)
+            await until(lambda: values(sink, tag)[-1] == 71.0)
+        # nobody collects; the next start asks for what came meanwhile
+        program.tell(do="ramp", tag=tag, first=80, count=5, ms=5)
+        await asyncio.to_thread(program.expect, "ramped")
+        await asyncio.to_thread(program.expect, "ramped")
+        async with collecting(tmp_path, sink, told):
+            await until(lambda: {80.0 + n for n in range(5)} <= set(values(sink, tag)))
+    await cable.cut()
+    found = values(sink, tag)[1:]
+    assert sorted(found) == [*before, *cut, *after, *(80.0 + n for n in range(5))], "everything once"
+    lost = next(gap for gap in sink.gaps.values() if gap.reason is GapReason.CONNECTION_LOST)
+    served = sorted(times(sink, tag))
+    assert lost.ended_at is not None
+    if others:
+        assert lost.ended_at >= served[1 + len(before) + len(cut) - 1], "the text may be missing over all of it"
+    else:
+        assert times(sink, tag) == served, "in order"
+        assert lost.ended_at == served[1 + len(before)], "closed by the first value that came"
+    assert EventKind.CLOCK_JUMP not in sink.kinds(SOURCE)
+    assert {block.lot for block in sink.blocks.values()} == {"LOT-7"}

@@ -14,24 +14,25 @@ import asyncio
 import contextlib
 import logging
 import random
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from asyncua import Client, ua
 
 from baro.edge.blocks import utc_now
-from baro.edge.driver import Emission, Emit, LinkState, LotReport, Sample, SamplesLost
+from baro.edge.driver import Emit, LastSeen, LinkState
 from baro.edge.drivers.opcua.discovery import Machine, Stream, find_machines, find_streams
-from baro.edge.drivers.opcua.join import OVERFLOW, WAITING_FOR_INITIAL_DATA, StreamJoin
+from baro.edge.drivers.opcua.history import fill
+from baro.edge.drivers.opcua.join import StreamJoin
+from baro.edge.drivers.opcua.machine import Handler, MachineTags
 from baro.edge.drivers.opcua.offer import choose, explore
 from baro.edge.drivers.opcua.security import open_session, prepare
 from baro.edge.drivers.opcua.settings import OpcUaSettings
-from baro.edge.drivers.opcua.values import kept_value, node_of, number_of
+from baro.edge.drivers.opcua.values import node_of
 from baro.edge.errors import LinkLostError, NothingToCollectError
 
 log = logging.getLogger(__name__)
-Handler = Callable[[datetime, object, int, float], None]
+NOTHING = LastSeen("", {})
 RETRY_FIRST = 0.2  # seconds before the first attempt to rebuild a link
 
 
@@ -47,6 +48,7 @@ class OpcUaDriver:
     def __init__(self, settings: OpcUaSettings) -> None:
         self.settings = settings
         self._link: _Link | None = None
+        self._seen: dict[str, LastSeen] = {}
         self._error: Exception | None = None
 
     @property
@@ -59,13 +61,17 @@ class OpcUaDriver:
         """When the first of both certificates ends, as far as they are in use."""
         return self._link.certificate_until if self._link is not None else None
 
+    def resume(self, seen: Mapping[str, LastSeen]) -> None:
+        """What is kept of each source already; from there on the server is asked for its history."""
+        self._seen = dict(seen)
+
     async def run(self, emit: Emit) -> None:
         settings = self.settings
         sources = settings.sources or (settings.url,)
         up = True  # so that a server which cannot be reached at all is told of once
         delay = RETRY_FIRST
         while True:
-            self._link = link = _Link(settings, emit)
+            self._link = link = _Link(settings, emit, self._seen)
             try:
                 await link.hold()
             except Exception as error:
@@ -85,14 +91,15 @@ class OpcUaDriver:
 class _Link:
     """One client with one subscription, until it fails. `sources` is empty before it is up."""
 
-    def __init__(self, settings: OpcUaSettings, emit: Emit) -> None:
+    def __init__(self, settings: OpcUaSettings, emit: Emit, seen: dict[str, LastSeen]) -> None:
         self.settings = settings
         self.emit = emit
+        self._seen = seen
         self.sources: tuple[str, ...] = ()
         self.certificate_until: datetime | None = None
         self._loop = asyncio.get_running_loop()
         self._joins: list[StreamJoin] = []
-        self._machines: list[_MachineTags] = []
+        self._machines: list[MachineTags] = []
         self._handlers: dict[int, Handler] = {}
         self._heard = self._loop.time()
         self._failure: Exception | None = None
@@ -104,14 +111,35 @@ class _Link:
         try:
             await open_session(secured, self.settings.url)
             self.certificate_until = secured.until
-            await self._subscribe(client)
+            machines = await self._subscribe(client)
+            await self._fill(client, machines)
             await self._watch(client)
         finally:
             self._flush(float("inf"))
+            for machine in self._machines:
+                before = self._seen.get(machine.source)
+                tags = {**(before.tags if before else {}), **machine.last}
+                self._seen[machine.source] = LastSeen(machine.lot_said, tags)
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(client.disconnect(), self.settings.silence_s)
 
-    async def _subscribe(self, client: Client) -> None:
+    async def _fill(self, client: Client, machines: Sequence[Machine]) -> None:
+        """Samples of the time when there was no link, as far as the server kept them."""
+        for machine, tags in zip(machines, self._machines, strict=True):
+            if tags.hold:
+                filling = asyncio.ensure_future(fill(client, machine, tags, self._seen[machine.source], self.emit))
+                watching = asyncio.ensure_future(self._watch(client))
+                try:
+                    await asyncio.wait([filling, watching], return_when=asyncio.FIRST_COMPLETED)
+                    if watching.done():
+                        watching.result()
+                    filling.result()
+                finally:
+                    for task in (filling, watching):
+                        task.cancel()
+                    await asyncio.gather(filling, watching, return_exceptions=True)
+
+    async def _subscribe(self, client: Client) -> list[Machine]:
         settings = self.settings
         chosen = await _chosen(client, settings)
         streams = await find_streams(client, settings.analysers) if settings.analysers or not chosen else []
@@ -137,6 +165,7 @@ class _Link:
         for machine in machines:
             requests += self._machine_items(machine)
         await self._monitor(client, created.SubscriptionId, requests)
+        return machines
 
     def _stream_items(self, stream: Stream) -> list[tuple[ua.NodeId, Handler, int]]:
         join = StreamJoin(stream.source, self.settings.settle_s, stream.lot is not None, stream.sample is not None)
@@ -154,7 +183,8 @@ class _Link:
         return items
 
     def _machine_items(self, machine: Machine) -> list[tuple[ua.NodeId, Handler, int]]:
-        tags = _MachineTags(machine.source, machine.chosen)
+        tags = MachineTags(machine.source, machine.chosen)
+        tags.hold = self.settings.history and bool(self._seen.get(machine.source, NOTHING).tags)
         self._machines.append(tags)
         queue = self.settings.tag_queue
         items: list[tuple[ua.NodeId, Handler, int]] = []
@@ -235,52 +265,6 @@ class _Link:
                 asked = now
                 await asyncio.wait_for(clock.read_value(), silence)
             self._flush(now)
-
-
-class _MachineTags:
-    """Samples of a machine, gathered over one publish and put in the order of their time."""
-
-    def __init__(self, source: str, chosen: bool = False) -> None:
-        self.source = source
-        self._value = kept_value if chosen else number_of
-        self._lots: list[tuple[datetime, str]] = []
-        self._rows: list[tuple[datetime, str, object, int]] = []
-        self._said: str | None = None
-
-    def put_lot(self, time: datetime, value: object, status: int, arrived: float) -> None:
-        self._lots.append((time, "" if value is None else str(value)))
-
-    def handler(self, tag: str) -> Handler:
-        def put(time: datetime, value: object, status: int, arrived: float) -> None:
-            if value is not None or status != WAITING_FOR_INITIAL_DATA:
-                self._rows.append((time, tag, value, status))
-
-        return put
-
-    def drain(self) -> list[Emission]:
-        """Everything of one publish."""
-        if not self._rows and len(self._lots) < 2 and (not self._lots or self._lots[-1][1] == self._said):
-            return []
-        out: list[Emission] = []
-        self._rows.sort(key=lambda row: row[0])
-        self._lots.sort(key=lambda entry: entry[0])
-        times = [time for time, _ in self._lots]
-        for time, tag, value, status in self._rows:
-            lot = self._lots[max(bisect_right(times, time) - 1, 0)][1] if times else ""
-            if status & OVERFLOW == OVERFLOW:
-                status &= ~OVERFLOW
-                out.append(SamplesLost(self.source, time, lot))
-            self._said = lot
-            kept, status = self._value(value, status)
-            out.append(Sample(self.source, time, status, lot, tag, kept))
-        self._rows.clear()
-        if self._lots:
-            since, lot = self._lots[-1]
-            if lot != self._said:
-                self._said = lot
-                out.append(LotReport(self.source, since, lot))
-            del self._lots[:-1]
-        return out
 
 
 async def _chosen(client: Client, settings: OpcUaSettings) -> list[Machine]:

@@ -39,6 +39,9 @@ class OpcUaSettings(DriverSettings):
     )
     nodes: tuple[ChosenNode, ...] = Field(default=(), description="Single variables that are read as tags.")
     lots: dict[str, str] = Field(default_factory=dict, description="Source to the variable that tells its lot.")
+    history: bool = Field(
+        default=True, description="After a cut, read what the server kept of the tags meanwhile, where it keeps any."
+    )
     publishing_ms: int = Field(default=40, ge=5, le=60_000, description="Publishing interval, ms.")
     spectra_queue: int = Field(
         default=5000, ge=1, description="Most values that the server may hold for a variable of a spectrum."
