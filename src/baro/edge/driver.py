@@ -61,7 +61,8 @@ class Spectrum(NamedTuple):
 class Sample(NamedTuple):
     """One value of a process tag as served: a number (a bool is 0 or 1, a state its number), a text, or an array of
     numbers, 1-D. late: told after the fact, so not the current value, nor a sign of how the source's clock goes.
-    replayed: from what the server kept while there was no link, in order, before anything newer is told."""
+    replayed: of any age, such as what a subscription begins with or what the server kept while there was no link;
+    in order all the same."""
 
     source: str
     time: datetime

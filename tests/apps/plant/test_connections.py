@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -167,11 +168,14 @@ def test_trust_is_a_record_that_the_gateway_follows(plant: Plant, tmp_path: Path
 def test_a_password_never_comes_near_the_database(plant: Plant) -> None:
     actor = plant.user("admin1")
     with pytest.raises(NotPermitted):
-        keep_secret(plant.user("operator1"), "hardness", "password", "hidden-4711", "new")
-    name = keep_secret(actor, "hardness", "password", "hidden-4711", "new hardness tester")
+        keep_secret(plant.user("operator1"), "password", "hidden-4711")
+    name = keep_secret(actor, "password", "hidden-4711")
     assert secrets.text(name) == "hidden-4711"
     told = Told("hardness", "opcua", {**TOLD.settings, "user": "op1", "password": name})
     save_connection(actor, None, told, "new hardness tester")
+    foreign = Told("other", "opcua", {**TOLD.settings, "user": "op1", "password": f"{uuid4().hex}.password.1"})
+    with pytest.raises(ConnectionInvalid):
+        save_connection(actor, None, foreign, "the secret of another company")
     with reading(plant.company), database_connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM ledger_auditentry e WHERE e::text LIKE %s", ["%hidden-4711%"])
         assert cursor.fetchone() == (0,)

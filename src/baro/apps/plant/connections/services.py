@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,6 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
-from baro.apps.ledger.errors import ReasonMissing
 from baro.apps.ledger.services import Actor, Program, change
 from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
@@ -21,6 +21,9 @@ from baro.edge import secrets
 from baro.edge.driver import settings_of
 from baro.edge.errors import EdgeError
 from baro.edge.trust import Certificate
+
+SECRET = re.compile(r"password|secret|key|token|certificate|passphrase")
+"""Fields of settings that hold the name of a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +86,32 @@ def withdraw_trust(actor: User, certificate_id: UUID, reason: str) -> TrustedCer
     return record
 
 
-def keep_secret(actor: User, code: str, name: str, value: str, reason: str) -> str:
-    """Keep a password of a connection in the secret store; its name goes into the settings. The trail tells that and
-    by whom, never what. Raises NotPermitted, ReasonMissing."""
+def keep_secret(actor: User, name: str, value: str) -> str:
+    """Keep a password in the secret store. Its name goes into the settings of a connection, and with them into the
+    trail: that it changed and by whom, never what it is. Raises NotPermitted."""
     if not actor.may(Permission.MANAGE_CONNECTIONS):
         raise actor.why_not(Permission.MANAGE_CONNECTIONS)
-    if not reason.strip():
-        raise ReasonMissing
-    return store_secret(actor.company_id, code, name, value)
+    return store_secret(actor.company_id, name, value)
 
 
-def store_secret(company_id: UUID | None, code: str, name: str, value: str) -> str:
-    """Keep a secret under a name that no other connection of any company has; the same name for a new value would
-    change under a running connection, so each value gets its own."""
-    full = f"{str(company_id)[:8]}.{slugify(code) or 'new'}.{name}.{uuid4().hex[:12]}"
+def store_secret(company_id: UUID | None, name: str, value: str) -> str:
+    """Keep a secret under a name of its own, so that nothing changes under a running connection."""
+    full = f"{_prefix(company_id)}{name}.{uuid4().hex}"
     secrets.put(full, value.encode())
     return full
+
+
+def check_secrets(company_id: UUID | None, settings: Mapping[str, Any]) -> None:
+    """Settings that a person gives may name secrets of the own company only. Raises ConnectionInvalid."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            check_secrets(company_id, value)
+        elif SECRET.search(name) and value and not str(value).startswith(_prefix(company_id)):
+            raise ConnectionInvalid(detail=name)
+
+
+def _prefix(company_id: UUID | None) -> str:
+    return f"{company_id.hex if company_id else 'none'}."
 
 
 def _trust(actor: Actor, der: bytes, address: str, reason: str, permission: str) -> TrustedCertificate:
@@ -130,6 +143,8 @@ def _save(actor: Actor, connection_id: UUID | None, told: Told, reason: str, per
         code = slugify(told.code)
         if not code or code != told.code:
             raise ConnectionInvalid(detail=f"code {told.code!r}")
+        if permission:
+            check_secrets(actor.company_id, told.settings)
         try:
             settings = settings_of(told.driver, told.settings)
         except EdgeError as error:

@@ -76,7 +76,9 @@ class MachineTags:
             self._said = lot
             self.last[tag] = max(time, self.last.get(tag, time))
             kept, status = self._value(value, status)
-            out.append(Sample(self.source, time, status, lot, tag, kept))
+            # what a subscription begins with may be of any age, which says nothing of the source's clock
+            first = time == self.first.get(tag)
+            out.append(Sample(self.source, time, status, lot, tag, kept, replayed=first))
         self._rows.clear()
         if self._lots:
             since, lot = self._lots[-1]
