@@ -1,11 +1,11 @@
-"""Spectrum files: what they are, and whether they can be read."""
+"""Spectrum files: what they are, whether they can be read, and what a plain table could mean."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -19,33 +19,66 @@ def register(app: App) -> None:
     """Add the commands of this room to `baro`."""
     formats = App(name="formats", help="Read files of spectra.")
     formats.command(check)
+    formats.command(propose)
     app.command(formats)
+
+
+def propose(
+    file: Annotated[Path, Parameter(help="The table: CSV or xlsx.")],
+    *,
+    sheet: Annotated[str, Parameter(help="Sheet of a workbook; the first when left out.")] = "",
+) -> None:
+    """Propose a mapping of a plain table, as JSON to confirm or correct."""
+    from baro.edge.errors import FormatError
+    from baro.edge.formats.mapping import propose as find
+
+    try:
+        found = find(file.read_bytes(), sheet)
+    except (OSError, FormatError) as error:
+        _refuse(str(error))
+    result = {"mapping": found.mapping.to_json() if found.mapping else None, "reasons": found.reasons}
+    json.dump(result, sys.stdout, ensure_ascii=False, indent=1)
+    sys.stdout.write("\n")
+    sys.exit(0 if found.mapping else 1)
+
+
+def _refuse(why: str) -> Any:
+    from baro.logs import visible
+
+    sys.stderr.write(f"{visible(why)}\n")
+    sys.exit(2)
 
 
 def check(
     folder: Annotated[Path, Parameter(help="The folder.")],
     *,
     json_: Annotated[bool, Parameter(name="--json", help="Print JSON for programs instead.", negative="")] = False,
+    mapping: Annotated[Path | None, Parameter(help="JSON file with the mapping of plain tables.")] = None,
 ) -> None:
     """Read every file below a folder and hold it against its own counts and extremes."""
     from rich.console import Console
     from rich.progress import track
 
     from baro.edge.agent.source import walk
+    from baro.edge.errors import FormatError
     from baro.edge.formats.check import FileRow, check_file
+    from baro.edge.formats.mapping import Mapping
 
     try:
         found = list(walk(str(folder)))
+        meant = json.loads(mapping.read_bytes()) if mapping else None
+        known = Mapping.from_json(meant.get("mapping", meant)) if meant else None
     except OSError as error:
-        print(f"{folder}: {error.strerror}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
+        _refuse(f"{error.filename}: {error.strerror}")
+    except (ValueError, AttributeError, TypeError, FormatError) as error:
+        _refuse(f"{mapping}: {error}")
     errors = Console(stderr=True)
     rows = []
     for item in track(found, "Reading", console=errors, transient=True, disable=not errors.is_terminal):
         if item.odd:
             rows.append(FileRow(item.path, item.print.size, code="odd", reason=item.odd))
         else:
-            rows.append(check_file(str(folder), item.path, item.print.size))
+            rows.append(check_file(str(folder), item.path, item.print.size, known))
     done = sum(row.read for row in rows)
     if json_:
         result = {"files": [row.to_json() for row in rows], "read": done, "refused": len(rows) - done}

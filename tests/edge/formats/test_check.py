@@ -55,6 +55,31 @@ def test_the_table_for_people_and_a_folder_that_is_not_there(tmp_path: Path) -> 
     assert run(str(tmp_path / "none")).returncode == 2
 
 
+def test_a_proposed_mapping_is_confirmed_by_giving_it_back(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "t.csv").write_bytes(b"id;assay;1100;1102;1104\na;1,5;0,1;0,2;0,3\nb;1,6;0,4;0,5;0,6\n")
+    assert json.loads(run(str(tmp_path / "tables"), "--json").stdout)["files"][0]["code"] == "mapping_needed"
+    proposed = subprocess.run(
+        [sys.executable, "-m", "baro", "formats", "propose", str(tmp_path / "tables" / "t.csv")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert proposed.returncode == 0, proposed.stderr
+    found = json.loads(proposed.stdout)
+    assert (found["mapping"]["delimiter"], found["mapping"]["decimal"], found["mapping"]["first_column"]) == (
+        ";",
+        ",",
+        2,
+    )
+    (tmp_path / "mapping.json").write_text(proposed.stdout)
+    done = run(str(tmp_path / "tables"), "--json", "--mapping", str(tmp_path / "mapping.json"))
+    (row,) = json.loads(done.stdout)["files"]
+    assert (row["read"], row["spectra"], row["axis"]) == (True, 2, [1100, 1104])
+    (tmp_path / "mapping.json").write_text('{"orientation": "sideways"}')
+    assert run(str(tmp_path / "tables"), "--mapping", str(tmp_path / "mapping.json")).returncode == 2
+
+
 def test_names_do_not_matter() -> None:
     data = made(TABLES["SQZ"])
     rows = {check_bytes(data, name).format for name in ("a.spc", "b.0", "c.csv", "d")}

@@ -190,6 +190,54 @@ def test_pages_of_ntuples() -> None:
             read(changed.encode())
 
 
+MASSES = """##TITLE= hyphenated
+##JCAMP-DX= 5.01
+##DATA TYPE= MASS SPECTRUM
+##DATA CLASS= NTUPLES
+##NTUPLES= MASS SPECTRUM
+##VAR_NAME= MASS, INTENSITY, RETENTION TIME
+##SYMBOL= X, Y, T
+##VAR_TYPE= INDEPENDENT, DEPENDENT, INDEPENDENT
+##VAR_FORM= AFFN, AFFN, AFFN
+##VAR_DIM= , , 2
+##UNITS= M/Z, RELATIVE ABUNDANCE, SECONDS
+##FIRST= , , 5
+##LAST= , , 10
+##MIN= , 1, 5
+##MAX= , 100, 10
+##PAGE= T=5
+##NPOINTS= 3
+##DATA TABLE= (XY..XY), PEAKS
+41,100; 42,20
+43,5
+##PAGE= T=10
+##NPOINTS= 2
+##DATA TABLE= (XY..XY), PEAKS
+41,1 50,7
+##END NTUPLES= MASS SPECTRUM
+##END=
+"""
+
+
+def test_mass_spectra_page_after_page() -> None:
+    first, second = read(MASSES.encode()).spectra
+    np.testing.assert_array_equal(first.values, [[100, 20, 5]])
+    np.testing.assert_array_equal(second.axis, [41, 50])
+    assert (first.form, first.x_unit, first.y_unit, second.metadata["page"]) == (
+        "peaks", "m/z", "relative abundance", "T=10",
+    )  # fmt: skip
+    for old, new in (("NPOINTS= 3", "NPOINTS= 4"), ("MAX= , 100", "MAX= , 200"), ("43,5", "43")):
+        with pytest.raises((DataDisagreeError, FileDamagedError)):
+            read(MASSES.replace(old, new).encode())
+
+
+def test_decimals_in_a_table_say_how_closely_it_is_held() -> None:
+    table = "400 1.00 1.01 1.03 1.03 1.03\n405 .99 .95 1.12 1.12 1.11\n"
+    assert read(made(table, YFACTOR="1")).count == 1
+    with pytest.raises(DataDisagreeError, match="MAXY"):
+        read(made(table, YFACTOR="1", MAXY="1.20"))
+
+
 def test_times_have_a_zone_only_where_the_file_tells_one() -> None:
     def time(**records: str) -> datetime | None:
         return read(made(TABLES["AFFN"], **records)).spectra[0].times[0]

@@ -78,6 +78,19 @@ def test_a_negative_exponent_of_a_subfile_counts() -> None:
     np.testing.assert_array_equal(item.values, [small])
 
 
+def test_a_header_that_says_floats_says_it_for_every_subfile() -> None:
+    body = b"".join(sub("<", 0, index, floats("<", Y)) for index in range(2))
+    (item,) = read(header(flags=spc.Flag.MULTI, exponent=-128, subfiles=2) + body).spectra
+    np.testing.assert_array_equal(item.values, [Y, Y])
+
+
+def test_several_subfiles_are_read_also_without_their_flag() -> None:
+    body = b"".join(sub("<", -128, index, floats("<", Y)) for index in range(3))
+    assert read(header(subfiles=3) + body).count == 3
+    with pytest.raises(FileDamagedError):
+        read(header(subfiles=4) + body)
+
+
 def test_a_shared_axis_is_held_against_the_header() -> None:
     x = np.array([400.0, 410, 430, 470, 500])
     body = floats("<", x) + sub("<", -128, 0, floats("<", Y))

@@ -11,7 +11,7 @@ import numpy as np
 
 from baro.edge.errors import FileDamagedError, FormatUnsupportedError
 from baro.edge.formats.cursor import Cursor
-from baro.edge.formats.registry import CERTAIN, NO
+from baro.edge.formats.registry import CERTAIN, LIKELY, NO
 from baro.edge.formats.result import Check, Floats, Reading, Spectra, bounded, hold
 from baro.edge.formats.text import cstring, make_time
 
@@ -25,7 +25,11 @@ INSTRUMENTS = ("", "PSII", "LSVNIR", "FSVNIR", "FSFR", "FSNIR", "CHEM", "FSFR un
 
 def sniff(data: bytes) -> int:
     """By the mark: ``ASD`` of the first version, ``as2`` to ``as8``."""
-    return CERTAIN if re.match(rb"ASD\0|ASD |as[2-8]", data[:4]) and len(data) >= 4 else NO
+    if re.match(rb"as[2-8][\s\S]", data[:4]):
+        return CERTAIN
+    # the first version's mark is a word as well: its numbers must make sense
+    old = data.startswith(b"ASD") and len(data) > HEADER and data[199] in FORMS and data[186] < len(TYPES)
+    return LIKELY if old and b"\0" in data[:HEADER] else NO
 
 
 def read(data: bytes, name: str) -> Reading:
@@ -55,10 +59,8 @@ def read(data: bytes, name: str) -> Reading:
         "integration time ms": str(cursor.one("<I", 390)),
         "dark current corrected": "yes" if cursor.one("B", 181) else "no",
         "data type": TYPES[kind] if kind < len(TYPES) else str(kind),
-        "samples averaged": str(cursor.one("<H", 425 + 2)),
     }
-    del metadata["samples averaged"]
-    unit = TYPES[kind] if kind < len(TYPES) else ""
+    notes: list[str] = []
 
     def block(title: str, numbers: Floats, y: str) -> Spectra:
         return Spectra(title, axis, numbers[None, :], "nm", y, samples=(name,), times=(time,), checks=tuple(checks))
@@ -68,11 +70,17 @@ def read(data: bytes, name: str) -> Reading:
     if kind == 1 and reference is not None and bool((reference != 0).all()):
         # the file keeps counts of sample and white reference; its reflectance is their ratio
         found.append(block("reflectance", values / reference, "reflectance"))
+    if reference is not None or kind == 0:
         unit = "counts"
+    elif kind in (1, 6, 8):
+        unit = TYPES[kind]
+    else:
+        unit = ""
+        notes.append(f"of the type {metadata['data type'] or kind}, which programs compute from the counts in the file")
     found.append(block("spectrum", values, unit))
     if reference is not None:
         found.append(block("reference", reference, "counts"))
-    return Reading(NAME, mark, tuple(found), {key: value for key, value in metadata.items() if value})
+    return Reading(NAME, mark, tuple(found), {key: value for key, value in metadata.items() if value}, tuple(notes))
 
 
 def _reference(cursor: Cursor, place: int, channels: int, metadata: dict[str, str], mark: str) -> Floats | None:

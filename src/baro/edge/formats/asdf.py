@@ -39,6 +39,8 @@ class Table:
     one in its last digit is worth, the number of its ordinate, and whether that repeats the one before."""
 
     ordinates: Floats
+    digit: float = 1.0
+    """What one in the last digit of the ordinates is worth, of the coarsest that have decimals."""
     marks: list[tuple[int, float, float, int, bool]] = field(default_factory=list)
     form: str = "AFFN"
 
@@ -63,6 +65,7 @@ def decode(lines: Lines, limit: int | None, *, block: str) -> Table:
     marks: list[tuple[int, float, float, int, bool]] = []
     forms: set[str] = set()
     last: float = 0  # a whole number as long as the file has whole numbers, so that differences are exact
+    digit = 0.0
     step: float | None = None  # the difference that a repetition repeats; None: the value itself
     for offset, text in lines:
         first, check = True, step is not None
@@ -96,6 +99,8 @@ def decode(lines: Lines, limit: int | None, *, block: str) -> Table:
                     value = _whole(_SQZ[head], sign, block, place, negative=head.islower())
                 else:
                     value = _plain(sign, squeezed, block, place)
+                    if "." in sign or "e" in sign or "E" in sign:
+                        digit = max(digit, unit_in_last_place(sign))
                     if squeezed and head in "+-":
                         forms.add("PAC")
                 step = None
@@ -120,26 +125,30 @@ def decode(lines: Lines, limit: int | None, *, block: str) -> Table:
             if abs(last) > 2**53:
                 raise FileDamagedError(f"an ordinate of {last:g}", block=block, offset=place)
     form = "+".join(sorted(forms)) or ("PAC" if squeezed or _packed(lines) else "AFFN")
-    return Table(np.array(values, dtype=np.float64), marks, form)
+    return Table(np.array(values, dtype=np.float64), digit or 1.0, marks, form)
 
 
-def pairs(lines: Lines, width: int, limit: int | None, *, block: str) -> Floats:
-    """Decode an (XY..XY) table, or one of more than two numbers a group. Shape (n, width).
+def pairs(lines: Lines, width: int, limit: int | None, *, block: str) -> tuple[Floats, float]:
+    """Decode an (XY..XY) table, or one of more than two numbers a group. Shape (n, width); and what one in the last
+    digit of the coarsest number is worth.
 
     Raises FileDamagedError, DataDisagreeError beyond `limit` groups, FileTooLargeError beyond MAX_VALUES.
     """
     most = MAX_VALUES if limit is None else min(limit * width, MAX_VALUES)
     values = array("d")
     at = lines[0][0] if lines else 0
+    digit = 0.0
     for offset, text in lines:
         for place, sign in _tokens(_AFFN, text, offset, block):
             if len(values) >= most:
                 _full(limit, block, place)
             values.append(math.nan if sign[0] in "?nN" else float(sign))
+            if "." in sign or "e" in sign or "E" in sign:
+                digit = max(digit, unit_in_last_place(sign))
             at = place
     if len(values) % width:
         raise FileDamagedError(f"{len(values)} numbers do not make groups of {width}", block=block, offset=at)
-    return np.array(values, dtype=np.float64).reshape(-1, width)
+    return np.array(values, dtype=np.float64).reshape(-1, width), digit or 1.0
 
 
 def _tokens(pattern: re.Pattern[str], text: str, offset: int, block: str) -> Iterator[tuple[int, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from baro.edge.agent.source import open_below, walk
 from baro.edge.errors import FormatError
-from baro.edge.formats.registry import read
+from baro.edge.formats.mapping import Mapping, read_mapped
 from baro.edge.formats.result import MAX_BYTES, Reading, extremes
 
 BLOCKS = 100
@@ -73,20 +73,20 @@ def check_folder(folder: str) -> Iterator[FileRow]:
         )
 
 
-def check_file(folder: str, path: str, size: int) -> FileRow:
-    """Read one file below `folder`."""
+def check_file(folder: str, path: str, size: int, mapping: Mapping | None = None) -> FileRow:
+    """Read one file below `folder`; a plain table by the mapping."""
     try:
         data = load(folder, path)
     except OSError as error:
         return FileRow(path, size, code="unreadable", reason=error.strerror or str(error))
-    return check_bytes(data, path)
+    return check_bytes(data, path, mapping)
 
 
-def check_bytes(data: bytes, path: str) -> FileRow:
+def check_bytes(data: bytes, path: str, mapping: Mapping | None = None) -> FileRow:
     """The row of a file whose bytes are at hand."""
     digest = hashlib.sha256(data).hexdigest()
     try:
-        reading = read(data, os.path.basename(path))
+        reading = read_mapped(data, os.path.basename(path), mapping)
     except FormatError as error:
         reason = error.detail or str(error)
         return FileRow(path, len(data), digest, code=error.code, reason=reason, block=error.block, offset=error.offset)

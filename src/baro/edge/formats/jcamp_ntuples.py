@@ -145,7 +145,7 @@ def _page(
         line_checks(axis, table, across.scale, place, notes)
         values, how = table.ordinates * up.scale.factor, table.form
     else:
-        groups = asdf.pairs(lines, 2, limit, block=place)
+        groups, _ = asdf.pairs(lines, 2, limit, block=place)
         if not len(groups):
             raise FileDamagedError("the table is empty", block=place, offset=start)
         axis, values, how = groups[:, 0] * across.scale.factor, groups[:, 1] * up.scale.factor, "AFFN"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from baro.edge.errors import DataDisagreeError, FileDamagedError, FormatUnsupportedError
@@ -50,6 +50,8 @@ class Scale:
 
     factor: float = 1.0
     relative: float = 0.0
+    digit: float = 1.0
+    """What one in the last digit of the table is worth before the factor."""
 
     @classmethod
     def of(cls, written: str, block: str, offset: int) -> Scale:
@@ -66,7 +68,8 @@ class Scale:
     def tolerance(self, written: str) -> float:
         """How far a stated value may be from the scaled one: its own last digit, half a step of the table, and what the
         digits of the factor leave open."""
-        return unit_in_last_place(written) + 0.5 * abs(self.factor) + abs(float(written)) * (self.relative + 1e-12)
+        table = 0.5 * self.digit * abs(self.factor)
+        return unit_in_last_place(written) + table + abs(float(written)) * (self.relative + 1e-12)
 
 
 def stated(name: str, written: str, found: float, scale: Scale) -> list[Check]:
@@ -101,10 +104,12 @@ def one_table(
     if counted:
         table = asdf.decode(lines, limit, block=block)
         values = table.ordinates * up.factor
+        up, across = replace(up, digit=table.digit), replace(across, digit=table.marks[0][2] if table.marks else 1.0)
         axis, checks = counted_axis(records, x, table, across, limit, block, start, notes)
         how = table.form
     elif match := re.match(rf"\({x}({y}[A-Z]?)\.\.{x}\1\)", bare):
-        groups = asdf.pairs(lines, 1 + len(match[1]), limit, block=block)
+        groups, digit = asdf.pairs(lines, 1 + len(match[1]), limit, block=block)
+        up, across = replace(up, digit=digit), replace(across, digit=digit)
         if not len(groups):
             raise FileDamagedError("the table is empty", block=block, offset=start)
         # pairs are written as they are; the factors say only how finely
@@ -166,7 +171,7 @@ def counted_axis(
     written = records.written(f"FIRST{x}")
     if written:
         _, at, digit, _, _ = table.marks[0]
-        tolerance = across.tolerance(written) + digit * abs(across.factor) + abs(at * across.factor) * across.relative
+        tolerance = across.tolerance(written) + digit * abs(across.factor)
         checks.append(Check(f"FIRST{x}", first, at * across.factor, tolerance))
     return axis, checks
 

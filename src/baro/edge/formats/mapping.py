@@ -13,6 +13,7 @@ import numpy as np
 from baro.edge.errors import FileDamagedError, MappingNeededError
 from baro.edge.formats import units
 from baro.edge.formats.grid import DELIMITERS, Grid, cell_number, excel_grid, is_excel, lines, split, text_grid
+from baro.edge.formats.registry import read, recognise
 from baro.edge.formats.result import Check, Floats, Reading, Spectra, bounded
 from baro.edge.formats.text import iso_time
 
@@ -246,6 +247,13 @@ def apply(data: bytes, mapping: Mapping, name: str, *, format_name: str = "table
     """Read a table as the mapping says: every cell of a spectrum must be a number. Raises FormatError."""
     grid = excel_grid(data, mapping.sheet) if is_excel(data) else text_grid(data, mapping.delimiter)
     return apply_to(grid, mapping, name, format_name=format_name)
+
+
+def read_mapped(data: bytes, name: str, mapping: Mapping | None) -> Reading:
+    """Read whatever it is; a table without a mark of its own by the mapping, when there is one. Raises FormatError."""
+    if mapping is not None and recognise(data).NAME in ("table", "dpt"):
+        return apply(data, mapping, name)
+    return read(data, name)
 
 
 def apply_to(grid: Grid, mapping: Mapping, name: str, *, format_name: str = "table") -> Reading:

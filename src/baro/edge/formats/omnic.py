@@ -73,7 +73,7 @@ def read(data: bytes, name: str) -> Reading:
     for number, (header, body) in enumerate(zip(headers, bodies, strict=True), 1):
         block = cursor.named(f"spectrum {number}")
         own, time = title, _time(cursor.one("<I", 296))
-        if (len(titles) == len(headers) and len(headers) + len(titles) > 2) or (titles and len(headers) == 1):
+        if len(titles) == len(headers):
             place = titles[number - 1].offset
             own, time = cstring(block.take(place, 256)), _time(block.one("<I", place + 256))
         found.append(_spectrum(block, header, body, own or name, time))

@@ -227,6 +227,11 @@ def _width(head: _Head, exponent: int) -> int:
     return 2 if exponent != FLOATS and head.flags & Flag.SHORT else 4
 
 
+def _exponent(head: _Head, own: int, *, multi: bool) -> int:
+    """A subfile of a multifile has its own; a header that says floats says it for all."""
+    return own if multi and head.exponent != FLOATS else head.exponent
+
+
 def _unit(head: _Head) -> tuple[str, str]:
     x = units.x_unit(head.labels[0]) or X_UNITS.get(head.x_type, "")
     y = units.y_unit(head.labels[1]) or Y_UNITS.get(head.y_type, "")
@@ -252,7 +257,8 @@ def _spectra(
 
 
 def _new(cursor: Cursor, head: _Head, name: str, notes: list[str]) -> list[Spectra]:
-    multi = bool(head.flags & Flag.MULTI)
+    # some programs leave the flag out: the number of subfiles then says it
+    multi = bool(head.flags & Flag.MULTI) or head.subfiles > 1
     subfiles = head.subfiles if multi else 1
     if subfiles < 1:
         raise FileDamagedError(f"{subfiles} subfiles", block="header", offset=24)
@@ -275,7 +281,7 @@ def _new(cursor: Cursor, head: _Head, name: str, notes: list[str]) -> list[Spect
     for number in range(subfiles):
         sub = cursor.named(f"subfile {number + 1}")
         exponent, index, z_at, _next, _noise, points, _scans, w_at = sub.unpack(f"{head.end}bHfffIIf", place + 1)
-        used = exponent if multi else head.exponent
+        used = _exponent(head, exponent, multi=multi)
         if multi and index != number & 0xFFFF:
             notes.append(f"subfile {number + 1} bears the number {index}")
         if multi and points not in (0, head.points):
@@ -306,7 +312,7 @@ def _own_x(cursor: Cursor, head: _Head, subfiles: int, name: str, notes: list[st
             points = head.points or points
         total += points
         bounded(1, total, block=sub.block, offset=place + 16)
-        used = exponent if head.flags & Flag.MULTI else head.exponent
+        used = _exponent(head, exponent, multi=bool(head.flags & Flag.MULTI))
         if index != number & 0xFFFF:
             notes.append(f"subfile {number + 1} bears the number {index}")
         length = 32 + (4 + _width(head, used)) * points

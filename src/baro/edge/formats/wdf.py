@@ -24,7 +24,7 @@ BLOCKS = 10_000
 KINDS = {0: "unspecified", 1: "single", 2: "series", 3: "map"}
 UNITS = dict(
     enumerate(
-        ["arbitrary", "cm-1", "nm", "nm", "eV", "um", "counts", "electrons", "mm", "m", "K", "Pa", "s", "ms", "h"]
+        ["arbitrary", "cm-1", "cm-1", "nm", "eV", "um", "counts", "electrons", "mm", "m", "K", "Pa", "s", "ms", "h"]
     )
 ) | {15: "d", 16: "points", 17: "intensity", 18: "relative intensity", 19: "deg", 21: "degC", 25: "us", 26: "V"}
 FILETIME = 24

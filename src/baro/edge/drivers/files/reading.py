@@ -14,8 +14,8 @@ from baro.edge.blocks import GOOD, Axis
 from baro.edge.driver import Emission, Refusal, Spectrum
 from baro.edge.drivers.files.settings import FilesSettings
 from baro.edge.errors import DataDisagreeError, FileTooLargeError, FormatError, FormatUnsupportedError
-from baro.edge.formats import Reading, Spectra, read, recognise
-from baro.edge.formats.mapping import Mapping, apply
+from baro.edge.formats import Spectra
+from baro.edge.formats.mapping import Mapping, read_mapped
 
 
 class Item:
@@ -68,10 +68,8 @@ class Item:
         if len(self._data) > settings.largest:
             raise FileTooLargeError(f"{len(self._data)} bytes; at most {settings.largest} are read here")
         name = os.path.basename(self._path)
-        if settings.mapping is not None and recognise(self._data).NAME in ("table", "dpt"):
-            reading: Reading = apply(self._data, Mapping.from_json(settings.mapping), name)
-        else:
-            reading = read(self._data, name)
+        mapping = None if settings.mapping is None else Mapping.from_json(settings.mapping)
+        reading = read_mapped(self._data, name, mapping)
         spectra = list(reading.spectra if settings.blocks == "all" else reading.spectra[:1])
         if settings.blocks == "first" and len(reading.spectra) > 1:
             # spectra that share nothing but their kind are all the result: a file of several samples
