@@ -25,6 +25,7 @@ from baro.historian.check_journal import FilesReport, check_journal
 from baro.historian.errors import AxesDiffer, HistorianError, UnknownAxis
 from baro.historian.findings import Finding
 from baro.historian.journal import Head, heads
+from baro.historian.known import KnownTag, known_tags, spectra_sources
 from baro.historian.reading import Part, read_parts
 from baro.historian.session import Session
 from baro.historian.traces import HOLDING, TagRef, Trace, as_table, micros, of_spans, trace, unique
@@ -85,13 +86,27 @@ class Historian:
         source: str | None = None,
         after: tuple[int, int] | None = None,
         limit: int | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
     ) -> SpectraTable:
-        """Spectra of a lot, or of a source, beyond (epoch, seq) `after`; the first `limit` of them.
+        """Spectra of a lot, or of a source, beyond (epoch, seq) `after`; the first `limit` of them; or of [start, end).
 
         Raises AxesDiffer, Damaged, SealedFileMissing.
         """
-        parts = read_parts(self._session, self.data_dir, Kind.SPECTRA, lot=lot, source=source, after=after, limit=limit)
+        parts = read_parts(
+            self._session,
+            self.data_dir,
+            Kind.SPECTRA,
+            lot=lot,
+            source=source,
+            after=after,
+            limit=limit,
+            start=start,
+            end=end,
+        )
         table = _spectra(parts)
+        if start is not None or end is not None:
+            table = _between(table, start, end)
         return table if after is None and limit is None else _narrowed(table, after, limit)
 
     def samples(
@@ -217,6 +232,14 @@ class Historian:
         with self._session.transaction() as cursor:
             return catalogue.find_segments(cursor, self.company_id, lot=lot)
 
+    def known_tags(self) -> list[KnownTag]:
+        """See `known.known_tags`."""
+        return known_tags(self._session, self.data_dir)
+
+    def spectra_sources(self) -> list[str]:
+        """See `known.spectra_sources`."""
+        return spectra_sources(self._session)
+
     def lots(self) -> list[LotRow]:
         """Every lot of which something is stored, the latest first."""
         with self._session.transaction() as cursor:
@@ -337,6 +360,16 @@ def _narrowed(table: SpectraTable, after: tuple[int, int] | None, limit: int | N
     if after is not None:
         chosen = chosen[(table.epoch > after[0]) | ((table.epoch == after[0]) & (table.seq > after[1]))]
     return _taken(table, chosen[:limit])
+
+
+def _between(table: SpectraTable, start: datetime | None, end: datetime | None) -> SpectraTable:
+    time = table.time.view(np.int64)
+    within = np.ones(len(table), bool)
+    if start is not None:
+        within &= time >= micros(start)
+    if end is not None:
+        within &= time < micros(end)
+    return table if within.all() else _taken(table, np.flatnonzero(within))
 
 
 def _taken(table: SpectraTable, rows: npt.NDArray[np.intp]) -> SpectraTable:

@@ -41,6 +41,7 @@ PLANT, RECORDS, ADMINISTRATION = _("Plant"), _("Records"), _("Administration")
 MENU = (
     Place("overview", "overview", _("Plant overview")),
     Place("lots", "release:lots", _("Lots")),
+    Place("trends", "plant:trends", _("Trends")),
     Place("systems", "plant:systems", _("Systems"), group=PLANT),
     Place("audit", "ledger:audit", _("Audit trail"), group=RECORDS),
     Place("archive", "release:archive", _("Archive"), group=RECORDS),
