@@ -68,6 +68,11 @@ class Config(BaseSettings):
         ge=1,
         description="Most that the spool may keep on disk; beyond it the gateway records a gap.",
     )
+    spool_free_mb: int = Field(
+        default=256,
+        ge=0,
+        description="So much of the disk stays free of observations; the gateway records a gap instead.",
+    )
     seal_minutes: int = Field(
         default=5,
         ge=0,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -117,6 +119,55 @@ async def test_a_full_spool_is_a_gap_and_not_silence(tmp_path: Path) -> None:
     assert gap[2] is not None
     assert stored + list(range(gap[1], gap[2] + 1)) != stored
     assert sorted(stored + list(range(gap[1], gap[2] + 1))) == list(range(1, 9))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only who may mount a disk can have a small one")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+async def test_what_a_full_disk_lost_is_told_when_it_takes_a_word_again(tmp_path: Path, small_disk: Path) -> None:
+    class Machine:
+        served = 0
+
+        async def run(self, emit: Emit) -> None:
+            while True:
+                self.served += 1
+                emit([spectrum(self.served), sample("FillDepth", self.served)])
+                await asyncio.sleep(0.02)
+
+    sink, machine = MemorySink(), Machine()
+    gateway = Gateway(GatewaySettings(small_disk / "spool.db", flush_ms=10, samples_ms=20, patience=2), sink, machine)
+    running = asyncio.create_task(gateway.run())
+
+    async def until(seen: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not seen():
+                await asyncio.sleep(0.01)
+
+    await until(lambda: len(sink.seqs()) >= 3)
+    ballast = small_disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1024))
+    await until(lambda: gateway.health.spool_full)
+    await asyncio.sleep(0.2)
+    lost_at = machine.served
+    ballast.unlink()
+    await until(lambda: not gateway.health.spool_full and max(sink.seqs()) > lost_at + 3)
+    gateway.stop()
+    await running
+    (gap,) = sink.ranges()
+    assert gap[3] == GapReason.SPOOL_FULL
+    assert gap[2] is not None
+    assert sorted(sink.seqs() + list(range(gap[1], gap[2] + 1))) == list(range(1, max(sink.seqs()) + 1))
+    assert [gap.reason for gap in sink.gaps.values() if gap.source == TAGS] == [GapReason.SPOOL_FULL]
 
 
 async def test_a_refused_spectrum_is_an_event_with_its_bytes_and_a_gap(tmp_path: Path) -> None:

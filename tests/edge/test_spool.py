@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,6 +73,25 @@ def test_items_and_states_come_back_as_they_were(tmp_path: Path) -> None:
     assert [entry.item for entry in spool.peek()] == [gap, event]
     assert spool.used == 0
     spool.close()
+
+
+def test_so_much_of_the_disk_stays_free_of_blocks_but_not_of_gaps(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    spool = Spool(tmp_path / "spool.db", 10**9, floor=free + 2**30)
+    with pytest.raises(SpoolFullError, match="have to stay free"):
+        spool.append([block(1)], {})
+    gap = Gap(NIR, 0, 1, None, "A", T0, None, GapReason.SPOOL_FULL)
+    spool.append([gap], {})
+    assert [entry.item for entry in spool.peek()] == [gap]
+    spool.floor = 1
+    spool.append([block(1)], {})
+    spool.close()
+
+
+def test_a_file_that_is_no_spool_is_told_as_broken(tmp_path: Path) -> None:
+    (tmp_path / "spool.db").write_bytes(b"no database at all, but long enough to be looked at" * 100)
+    with pytest.raises(SpoolBrokenError):
+        Spool(tmp_path / "spool.db", 10**6)
 
 
 def test_a_full_spool_takes_no_block_and_says_so_but_still_takes_gaps(tmp_path: Path) -> None:

@@ -187,6 +187,7 @@ async def _collect() -> None:
             GatewaySettings(
                 spool=spools / f"{connection.code}.sqlite",
                 spool_limit=settings.spool_limit_mb * 1024 * 1024,
+                spool_floor=settings.spool_free_mb * 1024 * 1024,
                 flush_ms=settings.flush_ms,
                 block_rows=settings.block_rows,
             ),

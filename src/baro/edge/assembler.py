@@ -43,6 +43,33 @@ Received = tuple[datetime, Sequence[Emission]]
 Recall = Callable[[str], tuple[int, int] | None]
 
 
+UNTOLD = 2000
+
+
+def untold(batches: Iterable[Received]) -> list[Received]:
+    """What has to be remembered of batches that were lost, to tell of the loss later.
+
+    Of each source the first observation, at which its gap begins, and the newest `UNTOLD` batches of what was said of
+    links and lots; the next observation that is taken ends the gap.
+    """
+    kept: list[tuple[bool, Received]] = []
+    begun: set[str] = set()
+    for received, emissions in batches:
+        some: list[Emission] = []
+        first = False
+        for emission in emissions:
+            if isinstance(emission, Axis | LinkState | LotReport):
+                some.append(emission)
+            elif emission.source not in begun:
+                begun.add(emission.source)
+                some.append(emission)
+                first = True
+        if some:
+            kept.append((first, (received, some)))
+    old = len(kept) - UNTOLD
+    return [batch for index, (first, batch) in enumerate(kept) if first or index >= old]
+
+
 @dataclass(slots=True)
 class Draft:
     """What one flush adds to the spool: items in order, and the states of the sources after them."""

@@ -17,11 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from baro.edge.assembler import Assembler, Draft, Received
+from baro.edge.assembler import Assembler, Draft, Received, untold
 from baro.edge.blocks import Block, Event, EventKind, samples_batch, utc_now
 from baro.edge.courier import Courier, Sink
 from baro.edge.driver import Driver, Emission, LastSeen, Sample, Spectrum
-from baro.edge.errors import SinkUnreachableError, SpoolFullError
+from baro.edge.errors import SinkUnreachableError, SpoolBrokenError, SpoolFullError
 from baro.edge.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -30,12 +30,14 @@ ASK_AGAIN = 0.5  # seconds between attempts to learn from the sink what it has o
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """spool: the file. spool_limit: bytes. flush_ms: longest wait of a spectrum for its block. samples_ms: that
-    of a sample of the running lot; many small blocks of them would cost more than they are worth.
-    clock_tolerance: see `Assembler`. patience: seconds that a stopping gateway goes on delivering."""
+    """spool: the file. spool_limit: bytes. spool_floor: bytes that stay free on its disk. flush_ms: longest wait of a
+    spectrum for its block. samples_ms: that of a sample of the running lot; many small blocks of them would cost more
+    than they are worth. clock_tolerance: see `Assembler`. patience: seconds that a stopping gateway goes on
+    delivering."""
 
     spool: Path
     spool_limit: int = 2048 * 1024 * 1024
+    spool_floor: int = 0
     flush_ms: int = 40
     samples_ms: int = 500
     block_rows: int = 500
@@ -185,10 +187,11 @@ class _Keeper:
         self.patience = settings.patience
         self.sink = sink
         self.health = health
-        self.spool = Spool(settings.spool, settings.spool_limit)
+        self.spool = Spool(settings.spool, settings.spool_limit, settings.spool_floor)
         self.courier = Courier(self.spool, sink)
         self.assembler = Assembler(self.spool.states(), self._recall, settings.block_rows, settings.clock_tolerance)
-        self._commit(self.assembler.start(utc_now()))
+        self._untold: list[Received] = []
+        self._begin()
         self._mark = (time.monotonic(), 0)
         samples_batch([], [], [], [], [])  # Arrow loads much with its first array, which no instrument shall wait for
         self.courier.start()
@@ -205,24 +208,50 @@ class _Keeper:
         """Commit what arrived. Raises SinkUnreachableError before anything happened, SpoolBrokenError."""
         if not batches:
             return
-        draft = self.assembler.take(batches)
         try:
+            if self._untold:
+                self._commit(self.assembler.decline(self._untold))
+                self._untold = []
+            draft = self.assembler.take(batches)
             self._commit(draft)
-            self.health.spool_full = False
+            self._full("")
         except SpoolFullError as error:
-            if not self.health.spool_full:
-                log.error("%s", error)
-            self.health.spool_full = True
-            draft = self.assembler.decline(batches)
-            self._commit(draft)
+            self._full(str(error))
+            draft = self._decline(batches)
         self.courier.wake()
         self._observe(draft, batches)
+
+    def _decline(self, batches: list[Received]) -> Draft:
+        """Nothing of it is taken, and gaps say so: now, or as soon as the disk takes the word of them."""
+        draft = Draft()
+        try:
+            if not self._untold:
+                draft = self.assembler.decline(batches)
+                self._commit(draft)
+                return draft
+        except SpoolFullError:
+            draft = Draft()
+        self._untold = untold(self._untold + batches)
+        return draft
+
+    def _full(self, why: str) -> None:
+        if why and not self.health.spool_full:
+            log.error("%s", why)
+        self.health.spool_full = bool(why)
 
     def close(self) -> None:
         """Deliver for a while, then leave the rest to the next start."""
         self.courier.stop(self.patience)
         if not self.courier.alive:
             self.spool.close()
+
+    def _begin(self) -> None:
+        try:
+            self._commit(self.assembler.start(utc_now()))
+        except SpoolFullError as error:
+            # the disk does not even take the word of what was missed: a start later it may
+            self.spool.close()
+            raise SpoolBrokenError(str(error)) from error
 
     def _commit(self, draft: Draft) -> None:
         if draft.items or draft.states:

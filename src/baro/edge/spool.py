@@ -10,6 +10,7 @@ What the sink can never take is replaced by what tells of it; what not even tell
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
@@ -67,20 +68,26 @@ class Spooled:
 class Spool:
     """The spool of one gateway.
 
-    path: the file, made if absent. limit: most bytes of undelivered bodies; `append` of blocks or of a journal
-    beyond it raises SpoolFullError and takes nothing. Gaps, events and axes are always taken: they are what tells of
-    the loss. One thread appends while another delivers.
+    path: the file, made if absent. limit: most bytes of undelivered bodies. floor: bytes that stay free on the disk.
+    `append` of blocks or of a journal beyond either raises SpoolFullError and takes nothing. Gaps, events and axes
+    are taken as long as the disk has a byte: they are what tells of the loss. One thread appends while another
+    delivers. Raises SpoolBrokenError when the file cannot be opened.
     """
 
-    def __init__(self, path: Path, limit: int) -> None:
+    def __init__(self, path: Path, limit: int, floor: int = 0) -> None:
         self.path = path
         self.limit = limit
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = _connect(path, "full")
-        # Removing what was delivered need not be durable: delivered twice does no harm.
-        self._reader = _connect(path, "normal")
+        self.floor = floor
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = _connect(path, "full")
+            # Removing what was delivered need not be durable: delivered twice does no harm.
+            self._reader = _connect(path, "normal")
+            found = self._writer.execute("select count(*), coalesce(sum(length(body)), 0) from item").fetchone()
+        except (OSError, sqlite3.Error) as error:
+            raise SpoolBrokenError(f"{path}: {error}") from error
         self._lock = threading.Lock()
-        count, used = self._writer.execute("select count(*), coalesce(sum(length(body)), 0) from item").fetchone()
+        count, used = found
         self._count = int(count)
         self._used = int(used)
 
@@ -94,18 +101,25 @@ class Spool:
         """Bytes of the bodies not delivered yet."""
         return self._used
 
+    def free(self) -> int:
+        """Bytes that are free on the disk, for this program."""
+        found = os.statvfs(self.path.parent)
+        return found.f_bavail * found.f_frsize
+
     def states(self) -> dict[str, SourceState]:
         """The state of each source after the last append."""
         rows = self._writer.execute("select name, state from source").fetchall()
         return {name: SourceState.from_json(text) for name, text in rows}
 
     def append(self, items: Sequence[Item], states: Mapping[str, SourceState]) -> None:
-        """Add all items and states or none. Raises SpoolFullError when there is no room for the blocks,
+        """Add all items and states or none. Raises SpoolFullError when there is no room for them,
         SpoolBrokenError when the file cannot be written."""
         rows = [_row(item) for item in items]
         size = sum(len(body) for _, _, body in rows)
         if size and self._used + size > self.limit:
             raise SpoolFullError(f"{self._used + size} of {self.limit} bytes")
+        if size and self.floor and (free := self.free()) - size < self.floor:
+            raise SpoolFullError(f"{free} bytes are free on the disk, {self.floor} have to stay free")
         try:
             with self._writer:
                 self._writer.execute("begin immediate")
@@ -115,6 +129,8 @@ class Spool:
                     [(name, state.to_json()) for name, state in states.items()],
                 )
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+                raise SpoolFullError(f"{self.path}: {error}") from error
             raise SpoolBrokenError(f"{self.path}: {error}") from error
         with self._lock:
             self._count += len(rows)
