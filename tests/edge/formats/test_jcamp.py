@@ -231,6 +231,38 @@ def test_mass_spectra_page_after_page() -> None:
             read(MASSES.replace(old, new).encode())
 
 
+def test_peak_assignments() -> None:
+    text = (
+        "##TITLE=x\n##JCAMP-DX=5\n##NPOINTS=2\n##PEAK ASSIGNMENTS=(XYA)\n(7.2, 100, <H-3, 4>)\n(1.5,20,<CH3>)\n##END="
+    )
+    (item,) = read(text.encode()).spectra
+    assert item.form == "peaks"
+    np.testing.assert_array_equal(item.axis, [7.2, 1.5])
+    with pytest.raises(DataDisagreeError, match="NPOINTS"):
+        read(text.replace("NPOINTS=2", "NPOINTS=3").encode())
+
+
+@pytest.mark.parametrize("form", ["AFFN", "PAC", "pairs"])
+def test_long_tables_are_read_as_short_ones(form: str) -> None:
+    values = np.arange(4000) % 97 - 40
+    if form == "pairs":
+        body = "\n".join(f"{place},{value}" for place, value in enumerate(values))
+        data = f"##TITLE=x\n##JCAMP-DX=5\n##NPOINTS=4000\n##XYPOINTS=(XY..XY)\n{body}\n##END="
+    else:
+        rows = [values[start : start + 8] for start in range(0, 4000, 8)]
+        number = "{:+d}" if form == "PAC" else " {}"
+        body = "\n".join(f"{8 * row}" + "".join(number.format(v) for v in cells) for row, cells in enumerate(rows))
+        head = "##NPOINTS=4000\n##FIRSTX=0\n##LASTX=3999\n"
+        data = f"##TITLE=x\n##JCAMP-DX=5\n{head}##XYDATA=(X++(Y..Y))\n{body}\n##END="
+    (item,) = read(data.encode()).spectra
+    np.testing.assert_array_equal(item.values, [values])
+    lines = data.split("\n")
+    with pytest.raises(DataDisagreeError):
+        read("\n".join(lines[:350] + lines[351:]).encode())
+    with pytest.raises(FileDamagedError):
+        read("\n".join([*lines[:350], lines[350] + " 1.2.3", *lines[351:]]).encode())
+
+
 def test_decimals_in_a_table_say_how_closely_it_is_held() -> None:
     table = "400 1.00 1.01 1.03 1.03 1.03\n405 .99 .95 1.12 1.12 1.11\n"
     assert read(made(table, YFACTOR="1")).count == 1

@@ -63,7 +63,7 @@ def read(data: bytes, name: str) -> Reading:
             if xml.local(series_set) == "SeriesSet":
                 found += _set(series_set, f"{title}/{series_set.get('name', '')}", sample, time, notes)
     if not found:
-        raise FormatUnsupportedError("no set of series", block="AnIML")
+        raise FormatUnsupportedError("; ".join(["no set of series that is a spectrum", *notes[:3]]), block="AnIML")
     version = root.get("version", "") or (root.tag.rpartition(":")[2].partition("}")[0] if "}" in root.tag else "")
     return Reading(NAME, version or "?", tuple(found), notes=tuple(notes))
 

@@ -23,9 +23,13 @@ _SQZ = {sign: value for value, sign in enumerate("@ABCDEFGHI")} | {s: -v for v, 
 _DIF = {sign: value for value, sign in enumerate("%JKLMNOPQR")} | {s: -v for v, s in enumerate("jklmnopqr", 1)}
 _DUP = {sign: value for value, sign in enumerate("STUVWXYZs", 1)}
 
-_ASDF = re.compile(r"[ \t,;]+|[+-]?(?:\d+\.?\d*|\.\d+)|[@A-Ia-i%J-Rj-rS-Zs]\d*|\?")
-_AFFN = re.compile(r"[ \t,;]+|[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?|\?|[nN][aA][nN]")
+_ASDF = re.compile(r"[ \t,;]+|[+-]?(?:\d+\.?\d*|\.\d+)(?![\d.])|[@A-Ia-i%J-Rj-rS-Zs]\d*|\?")
+_AFFN = re.compile(r"[ \t,;]+|[+-]?(?:\d+\.?\d*|\.\d+)(?![\d.])(?:[eE][+-]?\d{1,3})?|\?|[nN][aA][nN]")
 _PSEUDO = re.compile(r"[@A-DF-Za-df-rs%]")
+_PLAIN = re.compile(r"[\d+\-.eE \t,;]*", re.ASCII)
+_SIGN = re.compile(r"(?<=[\d.])(?=[+-])|[,;]", re.ASCII)
+_SAMPLE = 200
+"""Lines whose numbers are looked at one by one; plain ones after them are taken by the line."""
 _DIGITS = 18
 """A longer whole number is damage: it would be past all instruments and all exact arithmetic."""
 
@@ -67,7 +71,16 @@ def decode(lines: Lines, limit: int | None, *, block: str) -> Table:
     last: float = 0  # a whole number as long as the file has whole numbers, so that differences are exact
     digit = 0.0
     step: float | None = None  # the difference that a repetition repeats; None: the value itself
-    for offset, text in lines:
+    for number, (offset, text) in enumerate(lines):
+        if not squeezed and number >= _SAMPLE and (plain := _plain_numbers(text)):
+            mark = text.split(None, 1)[0]
+            mark = _SIGN.sub(" ", mark).split()[0]
+            marks.append((offset, plain[0], unit_in_last_place(mark), len(values), False))
+            if len(values) + len(plain) - 1 > most:
+                _full(limit, block, offset)
+            values.extend(plain[1:])
+            last = plain[-1]
+            continue
         first, check = True, step is not None
         something = False
         for place, sign in _tokens(token, text, offset, block):
@@ -138,7 +151,12 @@ def pairs(lines: Lines, width: int, limit: int | None, *, block: str) -> tuple[F
     values = array("d")
     at = lines[0][0] if lines else 0
     digit = 0.0
-    for offset, text in lines:
+    for number, (offset, text) in enumerate(lines):
+        if number >= _SAMPLE and (plain := _plain_numbers(text)):
+            if len(values) + len(plain) > most:
+                _full(limit, block, offset)
+            values.extend(plain)
+            continue
         for place, sign in _tokens(_AFFN, text, offset, block):
             if len(values) >= most:
                 _full(limit, block, place)
@@ -149,6 +167,17 @@ def pairs(lines: Lines, width: int, limit: int | None, *, block: str) -> tuple[F
     if len(values) % width:
         raise FileDamagedError(f"{len(values)} numbers do not make groups of {width}", block=block, offset=at)
     return np.array(values, dtype=np.float64).reshape(-1, width), digit or 1.0
+
+
+def _plain_numbers(text: str) -> list[float]:
+    """The numbers of a line that holds nothing but finite plain numbers; empty for any other."""
+    if len(text) > 100_000 or not _PLAIN.fullmatch(text):
+        return []
+    try:
+        found = [float(word) for word in _SIGN.sub(" ", text).split()]
+    except ValueError:
+        return []
+    return found if all(abs(value) <= 2**53 for value in found) else []
 
 
 def _tokens(pattern: re.Pattern[str], text: str, offset: int, block: str) -> Iterator[tuple[int, str]]:

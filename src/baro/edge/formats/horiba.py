@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from baro.edge.errors import DataDisagreeError, FileDamagedError, FormatUnsupportedError
+from baro.edge.errors import DataDisagreeError, FileDamagedError
 from baro.edge.formats import units, xml
 from baro.edge.formats.grid import cell_number, is_text, lines
 from baro.edge.formats.registry import CERTAIN, LIKELY, NO
@@ -154,8 +154,6 @@ def _lsx(data: bytes, name: str) -> Reading:
     tree, matrix = root.find("LSX_Tree"), root.find("LSX_Matrix")
     if tree is None or matrix is None:
         raise FileDamagedError("there is no tree or no matrix", block="LSX")
-    if _one(tree, TYPE) not in ("Spectrum", "SpIm", "Spectra", "SpImage"):
-        raise FormatUnsupportedError(f"a {_one(tree, TYPE)[:40] or 'nameless thing'}", block="LSX_Tree")
     described = [child for element in tree.iter("LSX") for child in _children(element, AXES)]
     if not described:
         raise FileDamagedError("the axes are not described", block="LSX_Tree")

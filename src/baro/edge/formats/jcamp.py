@@ -21,7 +21,7 @@ from baro.edge.formats.text import decode, make_time
 
 NAME = "jcamp"
 LABEL = "JCAMP-DX"
-MOST = 64 * 1024 * 1024
+MOST = 32 * 1024 * 1024
 """Bytes; the text forms are read number by number."""
 DEPTH = 16
 """Links in links that are followed."""
@@ -155,9 +155,6 @@ def _spectra(block: _Block, notes: list[str], name: str) -> list[Spectra]:
     found = []
     for label, start, raw, _ in block.tables:
         form, lines = _lines(start, raw)
-        if label == "PEAKASSIGNMENTS":
-            notes.append(f"block {block.number}: peak assignments are not read")
-            continue
         found.append(one_table(records, label, start, form, lines, metadata, title, time, notes))
     return found
 

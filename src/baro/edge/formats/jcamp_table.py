@@ -100,6 +100,8 @@ def one_table(
     limit = None if claimed is None else int(claimed)
     across = Scale.of(records.written(f"{x}FACTOR"), block, records.at(f"{x}FACTOR"))
     up = Scale.of(records.written(f"{y}FACTOR"), block, records.at(f"{y}FACTOR"))
+    if label == "PEAKASSIGNMENTS":
+        lines, bare = assignments(lines, bare, block)
     counted = bare.startswith(f"({x}++({y}..{y}))")
     if counted:
         table = asdf.decode(lines, limit, block=block)
@@ -139,6 +141,17 @@ def one_table(
         metadata=metadata | {"table": how},
         checks=tuple(checks),
     )
+
+
+def assignments(lines: asdf.Lines, bare: str, block: str) -> tuple[asdf.Lines, str]:
+    """The numbers of peak assignments, ``(x, y, <what it is>)`` one after another; the words stay in the file."""
+    if not re.match(r"\(XY", bare):
+        raise FormatUnsupportedError(f"peak assignments of the form {bare[:60]!r}", block=block)
+    found: asdf.Lines = []
+    for offset, text in lines:
+        for match in re.finditer(r"\(\s*([^,<>()]{1,64}),\s*([^,<>()]{1,64})(?:,[^<>()]{0,200})?(?:<[^>]*>?)?", text):
+            found.append((offset + match.start(), f"{match[1]} {match[2]}"))
+    return found, "(XY..XY)"
 
 
 def counted_axis(
@@ -238,7 +251,7 @@ def ordinate_extremes(records: Header, y: str, values: Floats, up: Scale, notes:
 def form_of(label: str, kind: str) -> str:
     """What the data are, from the label of the table and the data type."""
     kind = kind.upper()
-    if label == "PEAKTABLE":
+    if label in ("PEAKTABLE", "PEAKASSIGNMENTS"):
         return "peaks"
     if label == "RADATA" or "INTERFEROGRAM" in kind:
         return "interferogram"

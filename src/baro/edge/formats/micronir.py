@@ -14,7 +14,7 @@ from baro.edge.formats.result import Reading
 NAME = "micronir"
 LABEL = "VIAVI MicroNIR"
 _MARK = re.compile(rb"[^\n]{0,60}?,?\s*\"?(VIAVI|MicroNIR)", re.IGNORECASE)
-_CORNER = re.compile(r"axis:\s*(.*?)\s*\((.*?)\)\s*/\s*data:\s*(.*?)\s*(?:\((.*?)\))?\s*$", re.IGNORECASE)
+_CORNER = re.compile(r"axis:\s*(.*?)\s*\((.*?)\)\s*/\s*data:\s*(log\s*\(1/R\)|.*?)\s*(?:\((.*?)\))?\s*$", re.IGNORECASE)
 
 
 def sniff(data: bytes) -> int:
