@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -322,9 +323,17 @@ def _tags(column: pa.DictionaryArray) -> pa.Buffer | bytes:
     of them differ."""
     if len(column) == 0:
         return b""
-    fields = pa.array([_field(name) for name in column.dictionary.to_pylist()], pa.large_binary())
-    joined = fields.take(column.indices)
-    return joined.buffers()[2]
+    names = column.dictionary
+    offsets, texts = (buffer.to_pybytes() if buffer is not None else b"" for buffer in names.buffers()[1:3])
+    return _fields(names.type, names.offset, len(names), offsets, texts).take(column.indices).buffers()[2]
+
+
+@lru_cache(maxsize=64)
+def _fields(of: pa.DataType, offset: int, count: int, offsets: bytes, texts: bytes) -> pa.LargeBinaryArray:
+    """The names of a dictionary, length-prefixed. The blocks of a source share one, as a rule."""
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(texts)]
+    names = pa.Array.from_buffers(of, count, buffers, offset=offset)
+    return pa.array([_field(name) for name in names.to_pylist()], pa.large_binary())
 
 
 def utc_now() -> datetime:

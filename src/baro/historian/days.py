@@ -17,17 +17,15 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from baro.edge.blocks import OPTIONAL, Kind
 from baro.historian import lake, samplefile
-from baro.historian.bodies import integers
 from baro.historian.catalogue import BlockRow, Segment, find_blocks, find_segments
 from baro.historian.errors import Damaged
 from baro.historian.samplefile import Directory, Writer, Written
-from baro.historian.seal import MOST_ROWS, checked_rows, facts_of_blocks, locked, record, tag_ranks, write_spectra
+from baro.historian.seal import MOST_ROWS, checked_rows, facts_of_blocks, locked, merge_order, record, write_spectra
 from baro.historian.sealed import root_of
 from baro.historian.sealed_days import verify_day
 from baro.historian.session import Cursor, Session
@@ -210,19 +208,6 @@ def _merged(inputs: list[_Input], chunk: tuple[str, str], optional: list[str]) -
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(table.num_rows, OPTIONAL[name]))
     return table.take(pa.array(merge_order(table)))
-
-
-def merge_order(table: pa.Table) -> npt.NDArray[np.intp]:
-    """The order of (tag, time, epoch, seq) of samples that are nearly in it."""
-    ranks = tag_ranks(table["tag"].combine_chunks())
-    order = np.argsort(ranks.astype(np.uint16) if ranks.max(initial=0) < 65536 else ranks, kind="stable")
-    time, epoch, seq = (integers(table[name]) for name in ("time", "epoch", "seq"))
-    starts = np.flatnonzero(np.diff(ranks[order], prepend=-1))
-    for a, b in zip(starts.tolist(), [*starts[1:].tolist(), len(order)], strict=True):
-        mine = order[a:b]
-        if np.any(np.diff(time[mine]) <= 0):
-            order[a:b] = mine[np.lexsort((seq[mine], epoch[mine], time[mine]))]
-    return order
 
 
 def _sample(inputs: list[_Input]) -> pa.Table:

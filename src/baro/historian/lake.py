@@ -24,6 +24,7 @@ from baro.edge.blocks import Kind
 from baro.historian.errors import SealedFileMissing
 
 SCHEMA_VERSION = "1"
+_LEVEL = {Kind.SPECTRA: 6, Kind.SAMPLES: 3}  # planes of bytes of spectra still shrink, and read as fast
 ROW_GROUP = {Kind.SPECTRA: 1000, Kind.SAMPLES: 65536}
 
 
@@ -52,6 +53,7 @@ def encode(table: pa.Table, kind: Kind, facts: Mapping[str, Any]) -> bytes:
         table.replace_schema_metadata(metadata),
         sink,
         compression="zstd",
+        compression_level=_LEVEL[kind],
         use_dictionary=dictionary,
         column_encoding=encoding,
         row_group_size=ROW_GROUP[kind],

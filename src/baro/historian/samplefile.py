@@ -123,6 +123,7 @@ class Writer:
             self._sink,
             self.schema.with_metadata(metadata),
             compression="zstd",
+            compression_level=3,
             use_dictionary=[name for name in self.schema.names if name not in plain and name != "epoch"],
             column_encoding=plain | {"epoch": "DELTA_BINARY_PACKED"},
             write_statistics=["tag", "time"],

@@ -103,6 +103,19 @@ def sample_order(table: pa.Table) -> npt.NDArray[np.intp]:
     return np.lexsort([*keys, integers(table["time"]), tag_ranks(table["tag"].combine_chunks())])
 
 
+def merge_order(table: pa.Table) -> npt.NDArray[np.intp]:
+    """The order of (tag, time, epoch, seq) of samples that are nearly in it."""
+    ranks = tag_ranks(table["tag"].combine_chunks())
+    order = np.argsort(ranks.astype(np.uint16) if ranks.max(initial=0) < 65536 else ranks, kind="stable")
+    time, epoch, seq = (integers(table[name]) for name in ("time", "epoch", "seq"))
+    starts = np.flatnonzero(np.diff(ranks[order], prepend=-1))
+    for a, b in zip(starts.tolist(), [*starts[1:].tolist(), len(order)], strict=True):
+        mine = order[a:b]
+        if np.any(np.diff(time[mine]) <= 0):
+            order[a:b] = mine[np.lexsort((seq[mine], epoch[mine], time[mine]))]
+    return order
+
+
 def tag_ranks(column: pa.DictionaryArray) -> npt.NDArray[np.int64]:
     """The rank of each row's text among all texts."""
     names = np.array(column.dictionary.to_pylist(), dtype=object)
@@ -242,6 +255,6 @@ def checked_rows(cursor: Cursor, rows: list[BlockRow]) -> pa.Table:
     table = pa.concat_tables(tables, promote_options="default").unify_dictionaries()
     if rows[0].kind is Kind.SAMPLES:
         table = table.select(sealed_schema(Kind.SAMPLES, optional=optional_in(table.schema)).names)
-        return table.take(sample_order(table))
+        return table.take(pa.array(merge_order(table)))
     order = np.lexsort((integers(table["seq"]), integers(table["epoch"])))
     return table if np.array_equal(order, np.arange(len(order))) else table.take(order)

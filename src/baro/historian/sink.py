@@ -34,14 +34,20 @@ BLOCKS = "baro_blocks"
 EVENTS = "baro_events"
 """Channel of committed gaps and events: type, source, kind, lot, at, company."""
 
-_INSERT_BLOCK = """
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_INSERT = """
     INSERT INTO historian_block (company_id, source, kind, epoch, first_seq, last_seq, seqs, count, lot, axis,
                                  time_min, time_max, digest, body_digest, digests, body)
-    SELECT %s, %s, %s, %s, %s, %s, %s::int8multirange, %s, %s, %s, %s, %s, %s, %s, %s, %s
-    FROM (SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))) one_writer_a_source
+    SELECT %s, source, kind, epoch, first_seq, last_seq, seqs::int8multirange, count, lot, axis, time_min, time_max,
+      digest, body_digest, digests, body
+    FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::int[], %s::text[],
+                %s::text[], %s::timestamptz[], %s::timestamptz[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[])
+      u (source, kind, epoch, first_seq, last_seq, seqs, count, lot, axis, time_min, time_max, digest, body_digest,
+         digests, body)
     ON CONFLICT (company_id, source, epoch, first_seq) DO NOTHING
-    RETURNING id
+    RETURNING source, epoch, first_seq
 """
+_TELL = "SELECT pg_notify(%s, fact) FROM unnest(%s::text[]) fact"
 
 
 class PostgresSink:
@@ -72,10 +78,21 @@ class PostgresSink:
 
     def write_blocks(self, blocks: Sequence[tuple[Block, list[bytes], bytes]]) -> None:
         """Store several blocks in one transaction: all or none. Raises what `write_block` raises."""
-        rows = [_row(self.company_id, *block) for block in blocks]
+        if not blocks:
+            return
+        rows = [_row(*block) for block in blocks]
         with self._transaction() as cursor:
-            for (block, _, _), row in zip(blocks, rows, strict=True):
-                self._write_block(cursor, block, row)
+            # writers of overlapping blocks would otherwise wait for each other until the server cuts one off
+            for source in sorted({block.source for block, _, _ in blocks}):
+                cursor.execute(_LOCK, [f"baro.write/{self.company_id}/{source}"])
+            cursor.execute(_INSERT, [self.company_id, *(list(column) for column in zip(*rows, strict=True))])
+            new = set(cursor.fetchall())
+            told = [self._fact(block) for block, _, _ in blocks if _key(block) in new]
+            if told:
+                cursor.execute(_TELL, [BLOCKS, told])
+            if len(new) < len(blocks):
+                for (block, _, _), row in zip(blocks, rows, strict=True):
+                    self._compare(cursor, block, row[_DIGEST])
 
     def write_axis(self, axis: Axis) -> None:
         """Store a spectral axis; its digest is its key, so it can only ever be the same one."""
@@ -152,25 +169,25 @@ class PostgresSink:
         with self._lock:
             self._disconnect()
 
-    def _write_block(self, cursor: psycopg.Cursor[Any], block: Block, row: list[Any]) -> None:
-        if cursor.execute(_INSERT_BLOCK, row).fetchone():
-            facts = {
-                "source": block.source,
-                "kind": block.kind.value,
-                "lot": block.lot,
-                "epoch": block.epoch,
-                "first_seq": block.first_seq,
-                "last_seq": block.last_seq,
-                "company": str(self.company_id),
-            }
-            cursor.execute("SELECT pg_notify(%s, %s)", [BLOCKS, json.dumps(facts, ensure_ascii=False)])
-            return
+    def _fact(self, block: Block) -> str:
+        facts = {
+            "source": block.source,
+            "kind": block.kind.value,
+            "lot": block.lot,
+            "epoch": block.epoch,
+            "first_seq": block.first_seq,
+            "last_seq": block.last_seq,
+            "company": str(self.company_id),
+        }
+        return json.dumps(facts, ensure_ascii=False)
+
+    def _compare(self, cursor: psycopg.Cursor[Any], block: Block, digest: bytes) -> None:
+        """Raises ContentConflict when something else is stored under the key of `block`."""
         stored = cursor.execute(
             "SELECT kind, count, lot, digest FROM historian_block"
             " WHERE company_id = %s AND source = %s AND epoch = %s AND first_seq = %s",
             [self.company_id, block.source, block.epoch, block.first_seq],
         ).fetchone()
-        digest = row[_DIGEST]
         if stored != (block.kind.value, block.count, block.lot, digest):
             found = stored[3].hex() if stored else None
             raise ContentConflict(**_names(block), stored=found, offered=digest.hex())
@@ -204,11 +221,15 @@ class PostgresSink:
             self._connection = None
 
 
-_DIGEST = 12
+_DIGEST = 11
 
 
-def _row(company: UUID, block: Block, digests: list[bytes], body: bytes) -> list[Any]:
-    """The parameters of `_INSERT_BLOCK`. Raises Malformed."""
+def _key(block: Block) -> tuple[str, int, int]:
+    return block.source, block.epoch, block.first_seq
+
+
+def _row(block: Block, digests: list[bytes], body: bytes) -> list[Any]:
+    """The values of a block's row but the company, in the order of `_INSERT`. Raises Malformed."""
     if block.count == 0:
         raise Malformed(source=block.source, epoch=block.epoch, count=0)
     seq = block.batch.column("seq").to_numpy(zero_copy_only=False)
@@ -222,7 +243,6 @@ def _row(company: UUID, block: Block, digests: list[bytes], body: bytes) -> list
     except (ValueError, OverflowError) as error:
         raise Malformed(**_names(block), detail=f"time: {error}") from error
     return [
-        company,
         block.source,
         block.kind.value,
         block.epoch,
@@ -238,8 +258,6 @@ def _row(company: UUID, block: Block, digests: list[bytes], body: bytes) -> list
         hashlib.sha256(body).digest(),
         joined,
         body,
-        # writers of overlapping blocks would otherwise wait for each other until the server cuts one off
-        f"baro.write/{company}/{block.source}",
     ]
 
 

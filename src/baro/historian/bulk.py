@@ -1,0 +1,112 @@
+"""From arrays to committed blocks, without a step for each row: for fast machines, imports and replays.
+
+The caller's thread packs blocks, another one commits them, several in one transaction when they wait. What `flush` has
+returned from is durable and can be asked for.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from baro.edge.blocks import Block, Kind, samples_columns
+from baro.historian.sink import PostgresSink
+
+_Packed = tuple[Block, list[bytes], bytes]
+
+
+class Bulk:
+    """Writes numbers of one source and epoch. Not for several threads at once.
+
+    names: of the tags, to which the codes of `write` point. rows: of a block. at_once: most blocks of a transaction.
+    """
+
+    def __init__(
+        self,
+        sink: PostgresSink,
+        source: str,
+        names: list[str],
+        *,
+        epoch: int = 1,
+        lot: str = "",
+        rows: int = 5000,
+        at_once: int = 32,
+    ) -> None:
+        self.source, self.epoch, self.lot, self.rows = source, epoch, lot, rows
+        self._names = pa.array(names, pa.string())
+        self._sink = sink
+        self._at_once = at_once
+        self._waiting: queue.Queue[_Packed | None] = queue.Queue(2 * at_once)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._commit, name="bulk", daemon=True)
+        self._thread.start()
+
+    def write(
+        self,
+        seq: npt.NDArray[np.int64],
+        time: npt.NDArray[np.int64],
+        quality: npt.NDArray[np.uint32],
+        tag: npt.NDArray[np.int32],
+        value: npt.NDArray[np.float64],
+    ) -> None:
+        """Hand over rows in the order of seq: each of shape (n,), time in µs since 1970 (UTC), tag as positions in
+        `names`. Raises what `PostgresSink.write_blocks` raised for earlier ones."""
+        for at in range(0, len(seq), self.rows):
+            part = slice(at, at + self.rows)
+            batch = samples_columns(seq[part], time[part], quality[part], tag[part], self._names, value[part])
+            block = Block(self.source, Kind.SAMPLES, self.epoch, self.lot, "", batch)
+            self._hand_over((block, block.digests(), block.to_bytes()))
+
+    def flush(self) -> None:
+        """Wait until everything is committed. Raises what `PostgresSink.write_blocks` raised."""
+        self._waiting.join()
+        self._raise()
+
+    def close(self) -> None:
+        """Commit what is there, and end."""
+        self._waiting.put(None)
+        self._thread.join()
+        self._raise()
+
+    def _hand_over(self, packed: _Packed) -> None:
+        self._raise()
+        self._waiting.put(packed)
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def _commit(self) -> None:
+        ended = False
+        while not ended:
+            taken = [self._waiting.get()]
+            while len(taken) < self._at_once:
+                try:
+                    taken.append(self._waiting.get_nowait())
+                except queue.Empty:
+                    break
+            blocks = [one for one in taken if one is not None]
+            ended = len(blocks) < len(taken)
+            try:
+                if self._error is None:
+                    self._sink.write_blocks(blocks)
+            except Exception as error:
+                self._error = error
+            finally:
+                for _ in taken:
+                    self._waiting.task_done()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
