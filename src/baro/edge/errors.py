@@ -124,7 +124,7 @@ class FormatError(EdgeError):
     code = "refused"
 
     def __init__(self, detail: str = "", *, block: str = "", offset: int | None = None) -> None:
-        self.block, self.offset, self.detail = block, offset, detail
+        self.block, self.offset, self.reason = block, offset, detail
         place = ", ".join(
             part for part in (f"block {block}" if block else "", "" if offset is None else f"byte {offset}") if part
         )

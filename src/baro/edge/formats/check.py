@@ -88,8 +88,9 @@ def check_bytes(data: bytes, path: str, mapping: Mapping | None = None) -> FileR
     try:
         reading = read_mapped(data, os.path.basename(path), mapping)
     except FormatError as error:
-        reason = error.detail or str(error)
-        return FileRow(path, len(data), digest, code=error.code, reason=reason, block=error.block, offset=error.offset)
+        return FileRow(
+            path, len(data), digest, code=error.code, reason=error.reason, block=error.block, offset=error.offset
+        )
     return _row(path, len(data), digest, reading)
 
 
@@ -131,7 +132,7 @@ def _row(path: str, size: int, digest: str, reading: Reading) -> FileRow:
         extremes=first.extremes,
         checks=sum(row.checks for row in rows),
         notes=reading.notes[:BLOCKS],
-        left_out=tuple(f"{error.code}: {error}" for error in reading.refused[:BLOCKS]),
+        left_out=tuple(f"{error.block} ({error.code}): {error.reason}" for error in reading.refused[:BLOCKS]),
         blocks=tuple(rows[:BLOCKS]),
     )
 
