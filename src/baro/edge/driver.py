@@ -21,6 +21,8 @@ approved, logged command. They are found by entry points of the group ``baro.dri
         @staticmethod
         def choose(settings: ExampleSettings, chosen: Sequence[Choice]) -> ExampleSettings: ...   # with `explore`
 
+        def kept(self, emissions: Sequence[Emission]) -> None: ...        # optional: these are in the spool
+
         async def write(self, command: Mapping[str, object]) -> Mapping[str, object]: ...         # optional
 
 Settings hold the names of secrets (`baro.edge.secrets`), never their values.

@@ -171,6 +171,10 @@ class Gateway:
             self._pending = batches + self._pending
             self._nudge()
             raise
+        kept = getattr(self.driver, "kept", None)
+        if kept is not None:
+            for _, emissions in batches:
+                kept(emissions)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

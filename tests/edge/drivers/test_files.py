@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,18 +17,32 @@ from baro.edge.assembler import Assembler
 from baro.edge.blocks import EventKind, GapReason
 from baro.edge.driver import Axis, Choice, Emission, Refusal, Spectrum, driver_of, load_driver, settings_of
 from baro.edge.drivers.files import FilesDriver, FilesSettings
-from baro.edge.drivers.files import driver as module
 from baro.edge.errors import LinkLostError, SettingsInvalidError
 from baro.edge.gateway import Gateway, GatewaySettings
-from tests.edge.drivers.collecting import Collected, collecting
+from tests.edge.drivers.collecting import Collected
 from tests.edge.formats.test_jcamp import TABLES, VALUES, made
 
 SOURCE = "nir-2/files"
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "GRACE", 0.2)
+@contextlib.asynccontextmanager
+async def collecting(driver: FilesDriver, *, keeping: bool = True) -> AsyncIterator[Collected]:
+    """The driver at work, with or without the word that what it emits is kept."""
+    out = Collected()
+
+    def emit(emissions: Sequence[Emission]) -> None:
+        out.emit(emissions)
+        if keeping:
+            asyncio.get_running_loop().call_later(0.05, driver.kept, emissions)
+
+    task = asyncio.create_task(driver.run(emit))
+    try:
+        yield out
+        assert not task.done(), task.result()
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def folder(tmp_path: Path, **other: object) -> FilesSettings:
@@ -110,29 +126,34 @@ async def test_numbers_are_stable_and_contents_are_read_once(tmp_path: Path) -> 
 
 async def test_what_may_not_have_been_kept_is_served_again_under_its_numbers(tmp_path: Path) -> None:
     settings = folder(tmp_path)
-    many = b"Instrument,VIAVI MicroNIR\n,1,2,3\n" + b"".join(b"S%d,%d,2,3\n" % (n, n) for n in range(150))
+    many = b"Instrument,VIAVI MicroNIR\n,1,2,3\n" + b"".join(b"S%d,%d,2,3\n" % (n, n) for n in range(350))
     (tmp_path / "drop" / "many.csv").write_bytes(many)
-    async with collecting(FilesDriver(settings)) as out:
-        await out.until(lambda: len(out.spectra()) == 150)
-    # cut off before the driver could be sure
+    async with collecting(FilesDriver(settings), keeping=False) as out:
+        await out.until(lambda: len(out.spectra()) == 200)
+        await asyncio.sleep(0.3)
+        assert len(out.spectra()) == 200  # more than the gateway remembers is not put at risk
     (tmp_path / "drop" / "later.jdx").write_bytes(spectrum(1))
     async with collecting(FilesDriver(settings)) as again:
-        await again.until(lambda: len(again.spectra()) >= 151)
+        await again.until(lambda: len(again.spectra()) >= 351)
+        await asyncio.sleep(0.3)
+    async with collecting(FilesDriver(settings)) as nothing:
+        await asyncio.sleep(0.4)
+    assert not nothing.spectra()
     kept = numbers(out)
-    assert kept == list(range(1, 151))
-    served = [one for one in again.spectra() if one.seq <= 150]
+    assert kept == list(range(1, 201))
+    served = [one for one in again.spectra() if one.seq <= 200]
     assert served
     by_number = {one.seq: one for one in out.spectra()}
     for one in served:
         assert (one.time, one.sample) == (by_number[one.seq].time, by_number[one.seq].sample)
-    assert numbers(again)[-1] == 151
+    assert numbers(again)[-1] == 351
     # the gateway's sequence logic takes each number once
     assembler = Assembler({}, lambda source: None)
     now = datetime.now(UTC)
     for emissions in (list(out), list(again)):
         assembler.adopt(assembler.take([(now, emissions)]))
     assert assembler.states[SOURCE].epoch == 0
-    assert assembler.states[SOURCE].last_seq == 151
+    assert assembler.states[SOURCE].last_seq == 351
 
 
 async def test_a_refused_file_keeps_its_bytes_within_bounds_and_its_number(tmp_path: Path) -> None:

@@ -9,10 +9,8 @@ from baro.apps.ledger.models import Record
 from baro.apps.ledger.naming import Named
 from baro.apps.plant.clock.models import ClockEvent, ClockReading
 from baro.apps.plant.connections.models import Connection, ConnectionState, TrustedCertificate
-from baro.apps.plant.context.models import ContextInterval, PhaseRule
 from baro.apps.plant.files.models import FileCheck, FindingAcknowledgment
 from baro.apps.plant.inventory.models import ComputerisedSystem, SystemEvaluation, SystemInterface
-from baro.apps.plant.trends.models import Annotation
 
 
 class Equipment(Named, Record):
@@ -47,10 +45,7 @@ class Instrument(Named, Record):
 
 
 class Tag(Named, Record):
-    """A process value of a unit of equipment, with the range it has in normal operation.
-
-    states: of a state, the words of its numbers 0, 1, 2, ...
-    """
+    """A process value of a unit of equipment, with the range it has in normal operation."""
 
     equipment = models.ForeignKey(Equipment, on_delete=models.PROTECT, related_name="tags")
     source = models.CharField(_("source"), max_length=200)
@@ -59,7 +54,6 @@ class Tag(Named, Record):
     normal_low = models.FloatField(_("normal from"))
     normal_high = models.FloatField(_("normal to"))
     decimals = models.PositiveSmallIntegerField(_("decimals"), default=1)
-    states = models.JSONField(_("states"), default=list, blank=True)
 
     class Meta:
         ordering = ["name"]
@@ -70,18 +64,15 @@ class Tag(Named, Record):
 
 
 __all__ = [
-    "Annotation",
     "ClockEvent",
     "ClockReading",
     "ComputerisedSystem",
     "Connection",
     "ConnectionState",
-    "ContextInterval",
     "Equipment",
     "FileCheck",
     "FindingAcknowledgment",
     "Instrument",
-    "PhaseRule",
     "SystemEvaluation",
     "SystemInterface",
     "Tag",

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from baro.edge.agent.source import Print, Seen, open_below, walk
 from baro.edge.blocks import Axis, utc_now
-from baro.edge.driver import Choice, Emit, LinkState, Node, Offer
+from baro.edge.driver import Choice, Emission, Emit, LinkState, Node, Offer, Refusal, Spectrum
 from baro.edge.drivers.files.memory import Content, Memory
 from baro.edge.drivers.files.reading import Item
 from baro.edge.drivers.files.settings import FilesSettings
@@ -29,9 +29,7 @@ log = logging.getLogger(__name__)
 CHUNK = 100
 """Observations emitted at a time."""
 OPEN = 200
-"""Observations that may be emitted and not surely kept; the gateway remembers a few more than that."""
-GRACE = 1.0
-"""Seconds after which what was emitted is surely in the spool: its flush takes a fraction of that."""
+"""Observations that may be emitted and not kept; the gateway remembers a few more than that."""
 SHOWN = 20
 """Files that the wizard shows."""
 
@@ -53,13 +51,21 @@ class FilesDriver:
 
     def __init__(self, settings: FilesSettings) -> None:
         self.settings = settings
+        self._watch: _Watch | None = None
+
+    def kept(self, emissions: Sequence[Emission]) -> None:
+        """See `baro.edge.driver`: these are in the spool, or on record as a gap."""
+        if self._watch:
+            self._watch.kept(emissions)
 
     async def run(self, emit: Emit) -> None:
         """See `baro.edge.driver.Driver.run`. Raises StorageBrokenError when what was read cannot be remembered."""
         memory = await asyncio.to_thread(Memory, self.settings.memory_path, self.settings.reading_key)
         try:
-            await _Watch(self.settings, memory, emit).hold()
+            self._watch = _Watch(self.settings, memory, emit)
+            await self._watch.hold()
         finally:
+            self._watch = None
             memory.close()
 
     @staticmethod
@@ -80,8 +86,11 @@ class _Watch:
         self.settings, self.memory, self.emit = settings, memory, emit
         self.waiting: dict[str, _Waiting] = {}
         self.up: bool | None = None
-        self.open: deque[tuple[float, int, int, int]] = deque()
-        """When it was emitted, content, observations of it up to here, observations in this chunk."""
+        self.open: deque[tuple[int, int, int]] = deque()
+        """Emitted: first number of the content, observations of it up to here, observations in this chunk."""
+        self.last = 0
+        """The highest number that is surely kept."""
+        self.progress = asyncio.Event()
         self.axes: dict[str, None] = {}
 
     async def hold(self) -> None:
@@ -178,20 +187,27 @@ class _Watch:
                     self.axes[digest] = None
                 emissions.append(one)
             self.emit(emissions)
-            self.open.append((time.monotonic(), content.first_seq, end, end - start))
+            self.open.append((content.first_seq, end, end - start))
+
+    def kept(self, emissions: Sequence[Emission]) -> None:
+        """What was emitted is surely kept up to here."""
+        numbers = [one.seq for one in emissions if isinstance(one, Spectrum | Refusal) and one.seq is not None]
+        self.last = max(self.last, *numbers) if numbers else self.last
+        self.progress.set()
 
     async def _settle(self, room: int) -> None:
         """Note what is surely kept; wait until `room` more may be emitted."""
-        while self.open:
-            at, first_seq, upto, _ = self.open[0]
-            rest = at + GRACE - time.monotonic()
-            if rest > 0:
-                if sum(count for *_, count in self.open) + room <= OPEN:
-                    return
-                await asyncio.sleep(rest)
-                continue
-            await asyncio.to_thread(self.memory.settle, first_seq, upto)
-            self.open.popleft()
+        while True:
+            self.progress.clear()
+            while self.open:
+                first_seq, upto, _ = self.open[0]
+                if first_seq + upto - 1 > self.last:
+                    break
+                await asyncio.to_thread(self.memory.settle, first_seq, upto)
+                self.open.popleft()
+            if not self.open or sum(count for *_, count in self.open) + room <= OPEN:
+                return
+            await self.progress.wait()
 
     # --- after a restart
 

@@ -98,4 +98,4 @@ class FilesSettings(DriverSettings):
         """Where what was read is remembered."""
         if self.memory:
             return Path(self.memory)
-        return config().home / "files" / (re.sub(r"[^\w.-]", "_", self.source) + ".sqlite")
+        return config().home / "files" / config().company / (re.sub(r"[^\w.-]", "_", self.source) + ".sqlite")
