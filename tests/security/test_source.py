@@ -93,10 +93,13 @@ NAMES_OF_OURS = r"[A-Z_]+|self\._?[a-z_]+|synchronous|channel|table|name|columns
 @pytest.mark.clause("ASVS 11.4.1", "ASVS 11.4.3", "ASVS 11.5.1")
 def test_no_weak_hash_or_random() -> None:
     for place, call in calls():
-        assert name_of(call) not in {"md5", "sha1", "md4"}, place
+        # OPC UA names certificates by their SHA-1; such a name proves nothing, and says so
+        told = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        as_name = name_of(call) == "sha1" and told.get("usedforsecurity") == "False"
+        assert as_name or name_of(call) not in {"md5", "sha1", "md4"}, place
     users = {place for place, module in imports() if module == "random"}
-    # how long a gateway waits before it tries again is no secret
-    assert users <= {"src/baro/edge/courier.py", "src/baro/edge/drivers/opcua/client.py"}
+    # how long a collector waits before it tries again is no secret
+    assert all(place.startswith("src/baro/edge/") for place in users), users
 
 
 @pytest.mark.clause("ASVS 1.1.2", "ASVS 1.2.1", "ASVS 1.3.7")
@@ -112,7 +115,9 @@ def test_templates_escape_everything() -> None:
         # QR codes are drawn by segno: paths, and no word of anybody's
         names = [name_of(part) for part in call.args if isinstance(part, ast.Call)]
         drawn = names in (["svg_inline"], ["checkpoint_qr"])
-        if call.args and not drawn:
+        # `NodeId.from_string` reads an address of OPC UA
+        of_opcua = ast.unparse(call.func) == "ua.NodeId.from_string"
+        if call.args and not drawn and not of_opcua:
             assert name_of(call) not in {"mark_safe", "SafeString", "Template", "from_string"}, place
         if name_of(call) == "format_html":
             assert isinstance(call.args[0], ast.Constant), place

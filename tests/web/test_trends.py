@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
+from baro.apps.ledger.models import AuditEntry
+from baro.apps.ledger.services import reading
+from baro.apps.plant.trends import exports
 from baro.edge.blocks import Block, Gap, GapReason, Kind, samples_batch
 from tests.plant import Plant
 from tests.web.conftest import Browser, SignIn
@@ -132,3 +139,58 @@ def test_another_company_sees_no_curve(plant: Plant, client: Browser, shown: Pla
     assert stranger.get("/api/v1/trends/series?search=only here").json()["series"] == []
     assert curves(stranger, "only%20here/t")["curves"][0]["time"] == []
     assert curves(client, "only%20here/t")["curves"][0]["time"] != []
+
+
+def test_people_write_on_trends_and_correct_only_their_own(plant: Plant, client: Browser, signed_in: SignIn) -> None:
+    note = {"text": "filter changed", "source": "s", "tag": "t", "start": START.isoformat()}
+    made = client.post("/api/v1/trends/annotations", note, "application/json")
+    assert made.status_code == 201, made.content
+    (seen,) = curves(client, "s/t")["annotations"]
+    assert (seen["text"], seen["mine"], seen["end"]) == ("filter changed", True, None)
+    address = f"/api/v1/trends/annotations/{seen['id']}"
+    other = signed_in("quality1", at=plant)
+    (theirs,) = curves(other, "s/t")["annotations"]
+    assert theirs["mine"] is False
+    change = {"text": "filter F2 changed", "reason": "which one"}
+    assert other.patch(address, change, "application/json").json()["code"] == "PLT-0034"
+    assert client.patch(address, change, "application/json").json()["text"] == "filter F2 changed"
+    assert client.delete(f"{address}?reason=wrong+machine").status_code == 204
+    assert curves(client, "s/t")["annotations"] == []
+    with reading(plant.company):
+        trail = AuditEntry.objects.filter(table_name="plant_annotation").order_by("id")
+        assert list(trail.values_list("reason", flat=True)) == ["annotated on the trend", "which one", "wrong machine"]
+    admin = signed_in("admin1", at=plant)
+    assert admin.post("/api/v1/trends/annotations", note, "application/json").status_code == 403
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "arrow"])
+def test_what_is_seen_leaves_as_a_file_with_every_sample(
+    plant: Plant, client: Browser, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "SLICE_ROWS", 40)
+    store(plant, "s", "t", [float(i) for i in range(200)], quality={5: BAD})
+    store(plant, "s", "text", ["=1+1", "ok"])
+    asked = {"tag": ["s/t", "s/text"], "start": START.isoformat(), "form": form}
+    asked["end"] = (START + timedelta(seconds=150)).isoformat()
+    answer = client.get(f"/api/v1/trends/samples?{urlencode(asked, doseq=True)}")
+    body = b"".join(answer.streaming_content)
+    assert f".{exports.SUFFIXES[exports.Form(form)]}" in answer["Content-Disposition"]
+    if form == "csv":
+        lines = body.decode("utf-8-sig").splitlines()
+        assert lines[0].replace('"', "") == "time,source,tag,value,text,array,quality"
+        assert len(lines) == 1 + 152
+        assert '"2026-03-02T18:00:00.000000+09:00"' in lines[1]
+        assert sum("'=1+1" in line for line in lines) == 1
+        return
+    table = pq.read_table(io.BytesIO(body)) if form == "parquet" else pa.ipc.open_stream(io.BytesIO(body)).read_all()
+    mine = table.filter(pc.equal(table["tag"], "t"))
+    assert mine["value"].to_pylist() == [float(i) for i in range(150)]
+    assert mine["quality"].to_pylist()[5] == BAD
+    assert "=1+1" in table["text"].to_pylist()
+
+
+def test_more_than_can_be_given_is_refused(plant: Plant, client: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "MOST_ROWS", 100)
+    store(plant, "s", "t", [1.0] * 101)
+    asked = {"tag": "s/t", "start": START.isoformat(), "end": (START + timedelta(hours=1)).isoformat()}
+    assert client.get(f"/api/v1/trends/samples?{urlencode(asked)}").json()["code"] == "PLT-0031"

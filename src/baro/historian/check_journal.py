@@ -16,6 +16,7 @@ from baro.historian.journal import Facts, facts, heads
 from baro.historian.session import Cursor
 
 AT_ONCE = 1000
+COLUMNS = ", ".join(Facts._fields)
 
 
 class FileFindingKind(StrEnum):
@@ -76,7 +77,7 @@ def _entries(cursor: Cursor, company: UUID, agent: str) -> Iterator[Facts]:
     last = -(2**63)
     while True:
         cursor.execute(
-            f"SELECT {', '.join(Facts._fields)} FROM historian_journal"  # noqa: S608 - our columns
+            f"SELECT {COLUMNS} FROM historian_journal"  # noqa: S608 - our columns
             " WHERE company_id = %s AND agent = %s AND number > %s ORDER BY number LIMIT %s",
             [company, agent, last, AT_ONCE],
         )

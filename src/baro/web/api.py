@@ -18,7 +18,9 @@ from baro.apps.people.api import Bearer, Session
 from baro.apps.people.api import router as people
 from baro.apps.people.rights.api import router as rights
 from baro.apps.plant.api import router as systems
+from baro.apps.plant.context.api import router as context
 from baro.apps.plant.trends.api import router as trends
+from baro.apps.plant.trends.api_files import router as trend_files
 from baro.apps.release.api import router as release
 from baro.web.errors import BadRequest, PageNotFound, answer
 
@@ -60,6 +62,8 @@ api.add_router("", people)
 api.add_router("", rights)
 api.add_router("/systems", systems)
 api.add_router("/trends", trends)
+api.add_router("/trends", trend_files)
+api.add_router("/context", context)
 api.add_router("", release)
 api.add_router("/audit", ledger)
 

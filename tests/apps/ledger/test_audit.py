@@ -25,7 +25,7 @@ from tests.plant import LOTS, Plant
 
 def found(plant: Plant, **asked: str) -> list[AuditEntry]:
     with reading(plant.company):
-        return list(entries(Asked.of(asked)))
+        return list(entries(Asked.of(asked), plant.user("quality1")))
 
 
 def signed_review(plant: Plant, name: str, scope: str, subject: str = "", up_to: int | None = None) -> AuditReview:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connections
 from django.test import Client
+from django.utils import translation
 
 from baro.apps.ledger.log import integrate, log_signer, log_size, newest_checkpoint, seal_text
 from baro.apps.ledger.log.runs import Busy, start, verify
@@ -180,7 +181,8 @@ def test_a_checkpoint_that_does_not_hold_is_shown_as_one(plant: Plant, client: C
         finally:
             cursor.execute("DELETE FROM ledger_checkpoint WHERE id = %s", [made.id])
             cursor.execute("UPDATE ledger_checkpoint SET size = -size WHERE id = %s", [good.id])
-    assert {fault.value for fault, words in FAULTS.items() if str(words) in page} == faults
+    with translation.override("en"):
+        assert {fault.value for fault, words in FAULTS.items() if str(words) in page} == faults
     assert page.count('data-testid="fault"') == len(faults)
     assert "does not hold" in page
     assert 'class="qr"' not in page

@@ -34,19 +34,23 @@ class Permission(models.TextChoices):
     REVIEW_ACCESS = "review_access", _("review who has access")
     MANAGE_SYSTEMS = "manage_systems", _("keep the inventory of systems")
     MANAGE_CONNECTIONS = "manage_connections", _("connect instruments and machines")
+    ANNOTATE = "annotate", _("annotate trends")
+    CORRECT_CONTEXT = "correct_context", _("correct what was made where and when")
     EVALUATE_SYSTEMS = "evaluate_systems", _("evaluate a system")
     MANAGE_RETENTION = "manage_retention", _("set retention rules, place and lift legal holds")
 
 
 MAY: dict[Role, frozenset[Permission]] = {
-    Role.OPERATOR: frozenset({Permission.VIEW}),
-    Role.ANALYST: frozenset({Permission.VIEW, Permission.REVIEW_AUDIT}),
+    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ANNOTATE}),
+    Role.ANALYST: frozenset({Permission.VIEW, Permission.ANNOTATE, Permission.REVIEW_AUDIT}),
     # checks a result before it is judged (중간검토자), never one that is his own: see `people.segregation`
-    Role.INTERIM_REVIEWER: frozenset({Permission.VIEW}),
-    Role.PRODUCTION_HEAD: frozenset({Permission.VIEW}),
+    Role.INTERIM_REVIEWER: frozenset({Permission.VIEW, Permission.ANNOTATE}),
+    Role.PRODUCTION_HEAD: frozenset({Permission.VIEW, Permission.ANNOTATE, Permission.CORRECT_CONTEXT}),
     Role.QUALITY_HEAD: frozenset(
         {
             Permission.VIEW,
+            Permission.ANNOTATE,
+            Permission.CORRECT_CONTEXT,
             Permission.DECIDE_RELEASE,
             Permission.APPROVE_STRATEGY,
             Permission.APPROVE_MODEL,
@@ -57,7 +61,7 @@ MAY: dict[Role, frozenset[Permission]] = {
             Permission.MANAGE_RETENTION,
         }
     ),
-    Role.SCIENTIST: frozenset({Permission.VIEW}),
+    Role.SCIENTIST: frozenset({Permission.VIEW, Permission.ANNOTATE}),
     # no interest in the data: an administrator manages people and machines, not records, and each change of
     # rights only together with another
     Role.ADMINISTRATOR: frozenset(

@@ -48,3 +48,9 @@ class CertificateInvalid(BaroError):
     code = "PLT-0021"
     message = _("This is no certificate that can be trusted: it cannot be read, has expired, or is not valid yet.")
     advice = _("Have the server's certificate renewed, then look at the server again.")
+
+
+class IntervalInvalid(BaroError):
+    code = "PLT-0035"
+    message = _("The interval cannot be recorded as it is: %(detail)s.")
+    advice = _("A batch needs a lot number, a phase a name, and the end comes after the beginning.")

@@ -9,8 +9,10 @@ from baro.apps.ledger.models import Record
 from baro.apps.ledger.naming import Named
 from baro.apps.plant.clock.models import ClockEvent, ClockReading
 from baro.apps.plant.connections.models import Connection, ConnectionState, TrustedCertificate
+from baro.apps.plant.context.models import ContextInterval, PhaseRule
 from baro.apps.plant.files.models import FileCheck, FindingAcknowledgment
 from baro.apps.plant.inventory.models import ComputerisedSystem, SystemEvaluation, SystemInterface
+from baro.apps.plant.trends.models import Annotation
 
 
 class Equipment(Named, Record):
@@ -45,7 +47,10 @@ class Instrument(Named, Record):
 
 
 class Tag(Named, Record):
-    """A process value of a unit of equipment, with the range it has in normal operation."""
+    """A process value of a unit of equipment, with the range it has in normal operation.
+
+    states: of a state, the words of its numbers 0, 1, 2, ...
+    """
 
     equipment = models.ForeignKey(Equipment, on_delete=models.PROTECT, related_name="tags")
     source = models.CharField(_("source"), max_length=200)
@@ -54,6 +59,7 @@ class Tag(Named, Record):
     normal_low = models.FloatField(_("normal from"))
     normal_high = models.FloatField(_("normal to"))
     decimals = models.PositiveSmallIntegerField(_("decimals"), default=1)
+    states = models.JSONField(_("states"), default=list, blank=True)
 
     class Meta:
         ordering = ["name"]
@@ -64,15 +70,18 @@ class Tag(Named, Record):
 
 
 __all__ = [
+    "Annotation",
     "ClockEvent",
     "ClockReading",
     "ComputerisedSystem",
     "Connection",
     "ConnectionState",
+    "ContextInterval",
     "Equipment",
     "FileCheck",
     "FindingAcknowledgment",
     "Instrument",
+    "PhaseRule",
     "SystemEvaluation",
     "SystemInterface",
     "Tag",

@@ -9,6 +9,7 @@ from django.db import connection
 from procrastinate.contrib.django import app
 
 from baro.apps.people.queries import companies
+from baro.apps.plant.context.follow import follow
 from baro.apps.plant.files.checking import check_files
 
 log = logging.getLogger(__name__)
@@ -31,3 +32,16 @@ def check_all_files(timestamp: int) -> None:
             if not connection.is_usable():
                 raise
             log.exception("the stored files of a company were not checked")
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="plant.follow_context", queueing_lock="plant.follow_context", lock="plant.follow_context")
+def follow_context(timestamp: int) -> None:
+    """Make the intervals of batches and phases of what the equipment reported since."""
+    for company in companies():
+        try:
+            follow(company)
+        except Exception:
+            if not connection.is_usable():
+                raise
+            log.exception("what the equipment of a company reported was not made into intervals")

@@ -226,6 +226,13 @@ def records(lot: Lot) -> dict[type, list[Any]]:
     return basis | of_lot
 
 
+def undecided_lots() -> QuerySet[Lot]:
+    """Complete lots that nobody has released or rejected, the oldest first."""
+    decided = [outcome for outcome in Outcome if outcome is not Outcome.ON_HOLD]
+    found = Lot.objects.select_related("product", "strategy", "equipment").filter(state=Lot.State.COMPLETE)
+    return found.exclude(decisions__outcome__in=decided).order_by("ended_at", "lot_no")
+
+
 def judged_criteria(lot: Lot, verdict: Verdict | None) -> list[dict[str, Any]]:
     """The criteria as they stand: of the final verdict, else of this moment, else those of the strategy."""
     if verdict is not None and verdict.final:

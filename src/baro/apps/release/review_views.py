@@ -21,7 +21,6 @@ from baro.apps.manufacturing.models import Lot
 from baro.apps.people.roles import Permission
 from baro.apps.release import queries
 from baro.apps.release.addresses import whole_number
-from baro.apps.release.models import Outcome
 
 SHOWN = 20
 """So many lots are on the page, and signed at most in one dialog: more would not be read."""
@@ -77,10 +76,8 @@ def sign_reviews(request: HttpRequest) -> HttpResponse:
 
 
 def _waiting() -> list[Waiting]:
-    decided = [outcome for outcome in Outcome if outcome is not Outcome.ON_HOLD]
-    found = Lot.objects.select_related("product", "strategy", "equipment").filter(state=Lot.State.COMPLETE)
     out = []
-    for lot in found.exclude(decisions__outcome__in=decided).order_by("ended_at", "lot_no"):
+    for lot in queries.undecided_lots():
         standing = reviewing.standing(lot.lot_no, queries.records(lot))
         if standing.reviewed:
             continue

@@ -77,6 +77,10 @@ def stated(name: str, written: str, found: float, scale: Scale) -> list[Check]:
     return [Check(name, float(written), found, scale.tolerance(written))] if written else []
 
 
+XY_PAIRS, RA_PAIRS = r"\(X(Y[A-Z]?)\.\.X\1\)", r"\(R(A[A-Z]?)\.\.R\1\)"
+"""Variable lists of tables of pairs."""
+
+
 def one_table(
     records: Header,
     label: str,
@@ -91,7 +95,7 @@ def one_table(
     """Decode and check the table of a block. Raises FormatError."""
     block = records.block
     bare = re.sub(r"\s", "", form).upper()
-    x, y = ("R", "A") if label == "RADATA" else ("X", "Y")
+    x, y, pairs = ("R", "A", RA_PAIRS) if label == "RADATA" else ("X", "Y", XY_PAIRS)
     claimed = records.number("NPOINTS")
     if claimed is not None:
         bounded(1, claimed, block=block, offset=records.at("NPOINTS"))
@@ -109,7 +113,7 @@ def one_table(
         up, across = replace(up, digit=table.digit), replace(across, digit=table.marks[0][2] if table.marks else 1.0)
         axis, checks = counted_axis(records, x, table, across, limit, block, start, notes)
         how = table.form
-    elif match := re.match(rf"\({x}({y}[A-Z]?)\.\.{x}\1\)", bare):
+    elif match := re.match(pairs, bare):
         groups, digit = asdf.pairs(lines, 1 + len(match[1]), limit, block=block)
         up, across = replace(up, digit=digit), replace(across, digit=digit)
         if not len(groups):

@@ -237,14 +237,14 @@ class Intake:
         for line, row in new:
             self.insert(table, line, row, {})
 
-    def add_or_keep_by(self, digest: str, table: str) -> None:
-        """The same for rows that the database numbers and that are known by a digest of what they say."""
+    def add_or_keep_by(self, column: str, table: str) -> None:
+        """The same for rows that the database numbers and that are known by `column`, a digest of what they say."""
         for line, row in zip(self.package.lines(table), self.package.rows(table), strict=True):
             with self._told(table, row), connection.cursor() as cursor:
                 cursor.execute(
                     f'SELECT to_jsonb(r)::text FROM "{table}" r'  # noqa: S608 - names of ours
                     f' JOIN jsonb_populate_record(NULL::"{table}", %s::jsonb) g'
-                    f" ON r.company_id = %s AND r.{digest} = g.{digest}",
+                    f" ON r.company_id = %s AND r.{column} = g.{column}",
                     [line.decode(), str(self.company)],
                 )
                 found = cursor.fetchone()
@@ -256,7 +256,7 @@ class Intake:
                 name for name in row if name not in ("id", "company_id", "recorded_at") and held.get(name) != row[name]
             ]
             if differing:
-                raise RecordDiffers(record=f"{table} {row[digest]}, {differing[0]}")
+                raise RecordDiffers(record=f"{table} {row[column]}, {differing[0]}")
 
     def insert(self, table: str, line: bytes, row: Mapping[str, Any], given: dict[str, Any]) -> int | None:
         """One row; the number that the database gave it. Raises RecordsThere, PackageNotFitting."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import numpy as np
 from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 
+from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
+from baro.apps.plant.context.models import ContextInterval
 from baro.apps.plant.queries import historian
 from baro.apps.plant.trends.asked import MOST_POINTS, MOST_TAGS, Asked, named
 from baro.apps.plant.trends.curves import Curve, Shown, Timeline, shown
 from baro.apps.plant.trends.known import Series, search
+from baro.apps.plant.trends.models import Annotation
 from baro.historian.catalogue import GapRow
 
 router = Router(tags=["trends"])
@@ -85,6 +89,35 @@ class GapOut(Schema):
     missing: int | None = Field(description="Numbered observations that are missing; null where nobody can say.")
 
 
+class IntervalOut(Schema):
+    """What a unit of equipment did from `start` to `end` (ms; null while it goes on), as it stands now."""
+
+    id: UUID
+    equipment: str
+    level: str = Field(description="batch, unit_procedure, operation or phase")
+    lot_no: str
+    name: str
+    start: float
+    end: float | None
+    reported_start: float | None = Field(description="What the equipment said, whatever was corrected since.")
+    reported_end: float | None
+    corrected: bool
+
+
+class AnnotationOut(Schema):
+    """What a person wrote; `tag` is empty when it is about the source as a whole."""
+
+    id: UUID
+    text: str
+    source: str
+    tag: str
+    start: float
+    end: float | None
+    by: str
+    mine: bool
+    written_at: datetime
+
+
 class ShownOut(Schema):
     """What is to be seen from `start` to `end` (ms)."""
 
@@ -93,6 +126,8 @@ class ShownOut(Schema):
     curves: list[CurveOut]
     timelines: list[TimelineOut]
     gaps: list[GapOut]
+    context: list[IntervalOut]
+    annotations: list[AnnotationOut]
 
 
 def permitted(request: HttpRequest) -> None:
@@ -129,7 +164,7 @@ def curves(
     """All samples while they are no more than two a point, else least, mean and greatest of equal spans."""
     permitted(request)
     asked = Asked.of(tag, start, end, points, lot)
-    return shown_out(asked, shown(request.user.company_id, asked))
+    return shown_out(asked, shown(request.user.company_id, asked), request.user)
 
 
 def series_out(one: Series) -> dict[str, Any]:
@@ -151,13 +186,48 @@ def series_out(one: Series) -> dict[str, Any]:
     }
 
 
-def shown_out(asked: Asked, found: Shown) -> dict[str, Any]:
+def shown_out(asked: Asked, found: Shown, user: User) -> dict[str, Any]:
     return {
-        "start": asked.start.timestamp() * 1000,
-        "end": asked.end.timestamp() * 1000,
+        "start": milliseconds(asked.start),
+        "end": milliseconds(asked.end),
         "curves": [_curve(one) for one in found.curves],
         "timelines": [_timeline(one) for one in found.timelines],
         "gaps": [_gap(one) for one in found.gaps],
+        "context": [interval_out(one) for one in found.context],
+        "annotations": [annotation_out(one, user) for one in found.annotations],
+    }
+
+
+def milliseconds(time: datetime) -> float:
+    return time.timestamp() * 1000
+
+
+def interval_out(one: ContextInterval) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "equipment": one.equipment.code,
+        "level": one.level,
+        "lot_no": one.lot_no,
+        "name": one.name,
+        "start": milliseconds(one.started_at),
+        "end": one.ended_at and milliseconds(one.ended_at),
+        "reported_start": one.reported_start and milliseconds(one.reported_start),
+        "reported_end": one.reported_end and milliseconds(one.reported_end),
+        "corrected": one.corrected,
+    }
+
+
+def annotation_out(one: Annotation, user: User) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "text": one.text,
+        "source": one.source,
+        "tag": one.tag,
+        "start": milliseconds(one.started_at),
+        "end": one.ended_at and milliseconds(one.ended_at),
+        "by": one.by.name,
+        "mine": one.by_id == user.id,
+        "written_at": one.written_at,
     }
 
 
@@ -196,8 +266,8 @@ def _gap(one: GapRow) -> dict[str, Any]:
     known = all(last is not None for _first, last in one.missing)
     return {
         "source": one.source,
-        "start": one.started_at.timestamp() * 1000,
-        "end": one.ended_at.timestamp() * 1000 if one.ended_at else None,
+        "start": milliseconds(one.started_at),
+        "end": one.ended_at and milliseconds(one.ended_at),
         "reason": one.reason.value,
         "missing": sum(last - first + 1 for first, last in one.missing if last is not None) if known else None,
     }

@@ -11,11 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from django.db.models import Q
 
+from baro.apps.plant.context.models import ContextInterval
+from baro.apps.plant.context.queries import equipment_of, intervals
 from baro.apps.plant.queries import historian
 from baro.apps.plant.trends.asked import Asked
+from baro.apps.plant.trends.errors import DataUnreadable
 from baro.apps.plant.trends.known import Series, all_series
+from baro.apps.plant.trends.models import Annotation
 from baro.historian.catalogue import GapRow
+from baro.historian.errors import HistorianError
 from baro.historian.store import BAD, Historian, How, TagRef, Trace
 
 MOST_RUNS = 1000
@@ -67,18 +73,27 @@ class Shown:
     curves: list[Curve] = field(default_factory=list)
     timelines: list[Timeline] = field(default_factory=list)
     gaps: list[GapRow] = field(default_factory=list)
+    context: list[ContextInterval] = field(default_factory=list)
+    annotations: list[Annotation] = field(default_factory=list)
 
 
 def shown(company: UUID, asked: Asked) -> Shown:
-    """The series of `asked` with the gaps of their sources. A tag of which nothing is known has an empty curve."""
+    """The series of `asked` with the gaps and notes of their sources, and what their equipment did. A tag of which
+    nothing is known has an empty curve. Raises DataUnreadable."""
     store, known = historian(company), all_series(company)
     series = [known.get(ref, Series(ref, "number", None)) for ref in asked.tags]
     numbers = [one for one in series if one.form == "number" and not one.states]
-    return Shown(
-        curves(store, numbers, asked),
-        [_timeline(store, one, asked) for one in series if one not in numbers],
-        gaps(store, {ref.source for ref in asked.tags}, asked.start, asked.end),
-    )
+    sources = {ref.source for ref in asked.tags}
+    try:
+        return Shown(
+            curves(store, numbers, asked),
+            [_timeline(store, one, asked) for one in series if one not in numbers],
+            gaps(store, sources, asked.start, asked.end),
+            list(intervals(asked.start, asked.end, equipment_of(sources))[:MOST_RUNS]),
+            annotations(sources, asked.start, asked.end),
+        )
+    except HistorianError as error:
+        raise DataUnreadable(detail=str(error)) from error
 
 
 def curves(store: Historian, series: list[Series], asked: Asked) -> list[Curve]:
@@ -163,3 +178,10 @@ def gaps(store: Historian, sources: Iterable[str], start: datetime, end: datetim
     found = [gap for source in sorted(sources) for gap in store.gaps(source=source)]
     within = [gap for gap in found if gap.started_at < end and (gap.ended_at is None or gap.ended_at > start)]
     return sorted(within, key=lambda gap: gap.started_at)[-MOST_GAPS:]
+
+
+def annotations(sources: Iterable[str], start: datetime, end: datetime) -> list[Annotation]:
+    """What people wrote on these sources and their tags that reaches into [start, end)."""
+    found = Annotation.objects.filter(source__in=set(sources), withdrawn=False, started_at__lt=end)
+    within = found.filter(Q(started_at__gte=start) | Q(ended_at__gt=start))
+    return list(within.select_related("by")[:MOST_GAPS])

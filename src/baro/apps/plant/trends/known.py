@@ -70,6 +70,7 @@ def all_series(company: UUID) -> dict[TagRef, Series]:
             tag.equipment.code,
             tag.equipment.name_ko,
             tag.equipment.name_en,
+            tuple(str(word) for word in tag.states),
         )
     for ref, known in stored.items():
         out.setdefault(ref, Series(ref, known.form, known.last))
