@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from baro import __version__, logs
-from baro.commands import agent, archive, check, formats, gateway, log, people
+from baro.commands import agent, archive, check, connect, formats, gateway, log, people
 from baro.config import config
 from baro.gxp import DemoRefused, StartRefused, require
 from baro.starting import find_database, prepare, setup_django, stop_event
@@ -22,6 +22,7 @@ agent.register(app)
 check.register(app)
 formats.register(app)
 archive.register(app, verify)
+connect.register(app)
 gateway.register(app)
 people.register(app)
 log.register(app, verify)

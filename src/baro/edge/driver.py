@@ -143,8 +143,8 @@ class Node:
     """Something that a server offers. `path` names it within the offer; the rest is as it was served at `time`.
 
     type: the protocol's own word for what the value is. axis: of a spectrum. labels: words of a state's numbers
-    0, 1, 2, ... source, tag: the names that the driver proposes for it in Baro. address: the node as the protocol
-    names it.
+    0, 1, 2, ... range: lowest and highest value in normal use, where the server tells it. source, tag: the names that
+    the driver proposes for it in Baro. address: the node as the protocol names it.
     """
 
     path: str
@@ -157,6 +157,7 @@ class Node:
     quality: int = 0
     axis: Axis | None = None
     labels: tuple[str, ...] = ()
+    range: tuple[float, float] | None = None
     source: str = ""
     tag: str = ""
     address: str = ""
@@ -214,7 +215,10 @@ def load_driver(name: str) -> Any:
 
 def driver_of(url: str) -> str:
     """The name of the driver that reads an address, by its scheme. Raises DriverUnknownError."""
-    scheme = urlsplit(url).scheme.lower()
+    try:
+        scheme = urlsplit(url).scheme.lower()
+    except ValueError as error:
+        raise DriverUnknownError(url) from error
     for entry in _entries():
         if scheme and scheme in getattr(entry.load(), "schemes", ()):
             return entry.name

@@ -42,6 +42,7 @@ MENU = (
     Place("overview", "overview", _("Plant overview")),
     Place("lots", "release:lots", _("Lots")),
     Place("trends", "plant:trends", _("Trends")),
+    Place("connections", "plant:connections", _("Collection"), group=PLANT),
     Place("systems", "plant:systems", _("Systems"), group=PLANT),
     Place("audit", "ledger:audit", _("Audit trail"), group=RECORDS),
     Place("archive", "release:archive", _("Archive"), group=RECORDS),

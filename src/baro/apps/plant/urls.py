@@ -3,12 +3,23 @@
 from django.urls import path
 
 from baro.apps.plant import views
+from baro.apps.plant.connections import views as connections
 from baro.apps.plant.files import views as files
 from baro.apps.plant.trends import views as trends
 
 app_name = "plant"
 urlpatterns = [
     path("trends", trends.trends, name="trends"),
+    path("connections", connections.connections, name="connections"),
+    path("connections/now", connections.connections_part, name="connections-now"),
+    path("connections/new", connections.new, name="new-connection"),
+    path("connections/new/offer", connections.explore, name="explore"),
+    path("connections/new/values", connections.values, name="explore-values"),
+    path("connections/new/trial", connections.attempt, name="try-connection"),
+    path("connections/new/record", connections.record, name="record-connection"),
+    path("connections/own-certificate", connections.own_certificate, name="own-certificate"),
+    path("connections/<uuid:connection_id>/switch", connections.switch, name="switch"),
+    path("connections/certificates/<uuid:certificate_id>/withdraw", connections.withdraw, name="withdraw"),
     path("systems", views.systems, name="systems"),
     path("systems/new", views.edit, name="new"),
     path("systems/<uuid:system_id>", views.edit, name="edit"),

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from baro.apps.ledger.services import Actor, Program, change
 from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
 from baro.apps.plant.connections.models import Connection, TrustedCertificate
 from baro.apps.plant.errors import CertificateInvalid, ConnectionInvalid
+from baro.apps.plant.models import Instrument, Tag
 from baro.edge import secrets
-from baro.edge.driver import settings_of
+from baro.edge.driver import Choice, load_driver, settings_of
 from baro.edge.errors import EdgeError
 from baro.edge.trust import Certificate
+
+
+class Chosen(Protocol):
+    """A node that was chosen, and what is said of it: see `asking.Picked`."""
+
+    path: str
+    kind: str
+    source: str
+    tag: str
+    label: str
+    unit: str
+    low: float | None
+    high: float | None
+    until: date | None
+
 
 SECRET = re.compile(r"password|secret|key|token|certificate|passphrase")
 """Fields of settings that hold the name of a secret."""
@@ -42,6 +61,61 @@ class Told:
 def save_connection(actor: User, connection_id: UUID | None, told: Told, reason: str) -> Connection:
     """Make a connection, or change it. Raises NotPermitted, ReasonMissing, ConnectionInvalid."""
     return _save(actor, connection_id, told, reason, Permission.MANAGE_CONNECTIONS)
+
+
+def record_chosen(actor: User, told: Told, picked: Sequence[Chosen], reason: str) -> Connection:
+    """Make a connection that collects what was chosen, and register on its equipment what is known of that: an
+    instrument for a spectrum that has a date of calibration, a tag for a number that has a normal range.
+
+    Raises NotPermitted, ReasonMissing, ConnectionInvalid.
+    """
+    if not picked or any(not one.source or not one.path for one in picked):
+        raise ConnectionInvalid(detail=_("nothing chosen, or a choice without the name of a source"))
+    if len({(one.source, one.tag) for one in picked}) < len(picked):
+        raise ConnectionInvalid(detail=_("two choices with the same name"))
+    check_secrets(actor.company_id, told.settings)
+    try:
+        driver = load_driver(told.driver)
+        chosen = [Choice(one.path, one.source, one.tag) for one in picked]
+        settings = driver.choose(settings_of(told.driver, told.settings), chosen)
+    except EdgeError as error:
+        raise ConnectionInvalid(detail=str(error)) from error
+    told = replace(told, settings=settings.model_dump(mode="json", exclude_defaults=True))
+    with change(actor, reason, Permission.MANAGE_CONNECTIONS):
+        connection = save_connection(actor, None, told, reason)
+        if told.equipment_id is not None:
+            for one in picked:
+                _register(connection, one)
+    return connection
+
+
+def _register(connection: Connection, one: Chosen) -> None:
+    names = {"name_ko": one.label, "name_en": one.label}
+    if one.kind == "spectrum":
+        code = slugify(one.source)[:50]
+        taken = Instrument.objects.filter(Q(source=one.source) | Q(code=code)).exists()
+        if one.until is not None and code and not taken:
+            Instrument.objects.create(
+                company_id=connection.company_id,
+                equipment_id=connection.equipment_id,
+                code=code,
+                source=one.source,
+                calibrated_until=one.until,
+                **names,
+            )
+        return
+    taken = Tag.objects.filter(source=one.source, name=one.tag).exists()
+    if one.low is not None and one.high is not None and one.low < one.high and not taken:
+        Tag.objects.create(
+            company_id=connection.company_id,
+            equipment_id=connection.equipment_id,
+            source=one.source,
+            name=one.tag,
+            unit=one.unit[:20],
+            normal_low=one.low,
+            normal_high=one.high,
+            **names,
+        )
 
 
 def set_up_connection(program: Program, told: Told, reason: str) -> Connection:

@@ -38,7 +38,7 @@ FAMILIES = {
 }
 DEVICE_TYPES = {"DeviceType", "AnalyserDeviceType", "LADSDeviceType", "PackMLBaseObjectType"}
 MACHINES_FOLDER = "Machines"
-PROPERTIES = ("EngineeringUnits", "EnumStrings", "TrueState", "FalseState", "XAxisDefinition", "AxisDefinition")
+PROPERTIES = ("EngineeringUnits", "EnumStrings", "TrueState", "FalseState", "XAxisDefinition", "EURange")
 CLASSES = ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method
 
 
@@ -264,6 +264,7 @@ class _Tree:
             time=served.SourceTimestamp or served.ServerTimestamp,
             quality=0 if served.StatusCode is None else served.StatusCode.value,
             labels=labels,
+            range=_range(read),
             tag=tag,
         )
 
@@ -325,6 +326,12 @@ def _unit(read: Mapping[str, Any]) -> str:
     served = read.get("EngineeringUnits")
     information = None if served is None or served.Value is None else served.Value.Value
     return str(getattr(getattr(information, "DisplayName", None), "Text", None) or "")
+
+
+def _range(read: Mapping[str, Any]) -> tuple[float, float] | None:
+    served = read.get("EURange")
+    told = None if served is None or served.Value is None else served.Value.Value
+    return (float(told.Low), float(told.High)) if isinstance(told, ua.Range) and told.Low < told.High else None
 
 
 def _type_name(served: Any) -> str:

@@ -134,7 +134,7 @@ def told(url: str) -> Iterator[None]:
         raise
     except ua.UaStatusCodeError as error:
         raise _as_ours(error) from error
-    except (OSError, TimeoutError, ua.UaError) as error:
+    except (OSError, TimeoutError, ValueError, ua.UaError) as error:
         raise ServerAwayError(f"{url}: {type(error).__name__} {error}".rstrip()) from error
 
 

@@ -1,0 +1,94 @@
+"""How the collection is: each connection, each of its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection as database
+from django.utils import timezone
+
+from baro.apps.plant.clock.watch import source_offsets
+from baro.apps.plant.connections.models import Connection, ConnectionState, TrustedCertificate
+from baro.apps.plant.connections.words import Refusal, refusal
+from baro.apps.plant.queries import Link, links
+
+SILENT_AFTER = timedelta(seconds=15)
+WINDOW_S = 60
+CERTIFICATE_SOON = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNow:
+    """One source. rate: observations a second over the last minute. lag_s: from its own time to the historian.
+    skew_s: its clock minus ours, as far as arrival shows it."""
+
+    link: Link
+    up: bool
+    rate: float
+    lag_s: float | None
+    skew_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionNow:
+    """One connection with its sources. `silent`: the gateway has not told of it lately."""
+
+    record: Connection
+    state: ConnectionState | None
+    silent: bool
+    refusal: Refusal | None
+    days_left: int | None
+    sources: list[SourceNow]
+
+    @property
+    def soon(self) -> bool:
+        return self.days_left is not None and self.days_left <= CERTIFICATE_SOON.days
+
+    @property
+    def up(self) -> bool:
+        return bool(self.sources) and all(source.up for source in self.sources)
+
+
+def connections_now(company: UUID) -> list[ConnectionNow]:
+    """Every connection, those that are enabled first."""
+    now = timezone.now()
+    states = {state.connection_id: state for state in ConnectionState.objects.all()}
+    records = list(Connection.objects.select_related("equipment").order_by("-enabled", "code"))
+    told = {name for record in records if (state := states.get(record.id)) for name in state.sources}
+    recent, skews = _recent(company), source_offsets(company)
+    known = {link.source: link for link in links(company, sorted(told))}
+    out = []
+    for record in records:
+        state = states.get(record.id)
+        silent = state is None or now - state.at > SILENT_AFTER
+        sources = [
+            SourceNow(
+                known[name], bool(up) and not silent and record.enabled, *recent.get(name, (0.0, None)), skews.get(name)
+            )
+            for name, up in sorted((state.sources if state else {}).items())
+        ]
+        until = state.certificate_until if state else None
+        refused = refusal(state.refusal) if state and not silent and record.enabled else None
+        out.append(ConnectionNow(record, state, silent, refused, (until - now).days if until else None, sources))
+    return out
+
+
+def certificates() -> Iterable[TrustedCertificate]:
+    """Certificates of servers, those that are trusted first."""
+    return TrustedCertificate.objects.order_by("-trusted", "address")
+
+
+def _recent(company: UUID) -> dict[str, tuple[float, Any]]:
+    """Of each source over the last minute: observations a second, and the mean time from event to record, s."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT source, sum(count)::float8 / %s, extract(epoch FROM avg(recorded_at - time_max))::float8"
+            " FROM historian_block WHERE company_id = %s AND recorded_at > now() - make_interval(secs => %s)"
+            " GROUP BY source",
+            [WINDOW_S, company, WINDOW_S],
+        )
+        return {source: (rate, lag) for source, rate, lag in cursor.fetchall()}

@@ -1,0 +1,196 @@
+"""The collector page, and the wizard that connects a server."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from baro.apps.ledger.errors import BaroError
+from baro.apps.people.middleware import background
+from baro.apps.people.roles import Permission
+from baro.apps.plant.connections import looking, services
+from baro.apps.plant.connections.asking import Asked, Picked
+from baro.apps.plant.connections.models import Connection, TrustedCertificate
+from baro.apps.plant.connections.queries import certificates, connections_now
+from baro.apps.plant.connections.words import refusal
+from baro.apps.plant.errors import CertificateInvalid
+from baro.apps.plant.models import Equipment
+from baro.edge import trust
+from baro.edge.driver import refusal_json
+from baro.edge.errors import EdgeError
+
+REFRESH_S = 3
+SHOWN_MOST = 400
+
+
+@require_GET
+def connections(request: HttpRequest) -> HttpResponse:
+    """Each connection with its sources, and the certificates that are trusted."""
+    page = {
+        "section": "connections",
+        "refresh": REFRESH_S,
+        "rows": connections_now(request.user.company_id),
+        "certificates": certificates(),
+        "manages": request.user.may(Permission.MANAGE_CONNECTIONS),
+    }
+    return render(request, "plant/connections.html", page)
+
+
+@background
+@require_GET
+def connections_part(request: HttpRequest) -> HttpResponse:
+    """The part of the page that changes."""
+    page = {
+        "rows": connections_now(request.user.company_id),
+        "manages": request.user.may(Permission.MANAGE_CONNECTIONS),
+    }
+    return render(request, "plant/connections_now.html", page)
+
+
+@require_http_methods(["GET", "POST"])
+def switch(request: HttpRequest, connection_id: UUID) -> HttpResponse:
+    """The dialog that has the gateway collect from a connection, or no more."""
+    _managed(request)
+    connection = get_object_or_404(Connection, id=connection_id)
+    page: dict[str, Any] = {"connection": connection, "url": reverse("plant:switch", args=[connection.id])}
+    if request.method == "GET":
+        return render(request, "plant/connection_switch.html", page)
+    page["reason"] = request.POST.get("reason", "")
+    try:
+        services.switch(request.user, connection_id, request.POST.get("enabled") == "yes", page["reason"])
+    except BaroError as error:
+        return render(request, "plant/connection_switch_form.html", page | {"error": error}, status=error.status)
+    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+
+
+@require_http_methods(["GET", "POST"])
+def withdraw(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
+    """The dialog that ends the trust in a certificate."""
+    _managed(request)
+    certificate = get_object_or_404(TrustedCertificate, id=certificate_id)
+    page: dict[str, Any] = {"certificate": certificate, "url": reverse("plant:withdraw", args=[certificate.id])}
+    if request.method == "GET":
+        return render(request, "plant/certificate_withdraw.html", page)
+    page["reason"] = request.POST.get("reason", "")
+    try:
+        services.withdraw_trust(request.user, certificate_id, page["reason"])
+    except BaroError as error:
+        return render(request, "plant/certificate_withdraw_form.html", page | {"error": error}, status=error.status)
+    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+
+
+@require_GET
+def own_certificate(request: HttpRequest) -> HttpResponse:
+    """Baro's own certificate, to be taken to a device."""
+    _managed(request)
+    disposition = {"Content-Disposition": 'attachment; filename="baro.der"'}
+    return HttpResponse(trust.own().certificate.der, content_type="application/pkix-cert", headers=disposition)
+
+
+@require_GET
+def new(request: HttpRequest) -> HttpResponse:
+    """The wizard: address, what the server offers, choice, trial, record."""
+    _managed(request)
+    return render(request, "plant/wizard.html", {"section": "connections", "asked": Asked()})
+
+
+@require_POST
+def explore(request: HttpRequest) -> HttpResponse:
+    """What the server offers, or why it refuses; with `trust`, after its certificate was trusted."""
+    _managed(request)
+    asked = Asked.of(request.POST)
+    page: dict[str, Any] = {"asked": asked}
+    try:
+        if request.POST.get("trust"):
+            page["reason"] = request.POST.get("reason", "")
+            services.trust_certificate(request.user, _der(request.POST["trust"]), asked.url, page["reason"])
+        if asked.typed:
+            asked.password = services.keep_secret(request.user, "password", asked.typed)
+        services.check_secrets(request.user.company_id, asked.settings)
+        offer = looking.look(request.user.company, asked.driver, asked.settings)
+    except BaroError as error:
+        page |= {"error": error, "refusal": _offered_again(request)}
+        return render(request, "plant/wizard_offer.html", page, status=error.status)
+    except EdgeError as error:
+        page["refusal"] = refusal(refusal_json(error))
+        return render(request, "plant/wizard_offer.html", page)
+    found = looking.selectable(offer)
+    numbers = {node.path: number for number, node in enumerate(found[:SHOWN_MOST], start=1)}
+    page |= {
+        "offer": offer,
+        "numbers": numbers,
+        "count": len(found),
+        "equipment": Equipment.objects.order_by("code"),
+        "proposal": asked.proposal(offer),
+    }
+    return render(request, "plant/wizard_offer.html", page)
+
+
+@background
+@require_POST
+def values(request: HttpRequest) -> HttpResponse:
+    """The values of the tree as they are now."""
+    _managed(request)
+    asked = Asked.of(request.POST)
+    try:
+        services.check_secrets(request.user.company_id, asked.settings)
+        offer = looking.look(request.user.company, asked.driver, asked.settings)
+    except (BaroError, EdgeError):
+        return HttpResponse(status=204)
+    found = list(enumerate(looking.selectable(offer)[:SHOWN_MOST], start=1))
+    return render(request, "plant/wizard_values.html", {"found": found})
+
+
+@require_POST
+def attempt(request: HttpRequest) -> HttpResponse:
+    """Collect for a few seconds what was chosen, and show what came."""
+    _managed(request)
+    asked, picked = Asked.of(request.POST), Picked.of(request.POST)
+    page: dict[str, Any] = {}
+    try:
+        services.check_secrets(request.user.company_id, asked.settings)
+        settings = looking.choose(asked.driver, asked.settings, [one.choice for one in picked])
+        page["trial"] = looking.attempt(request.user.company, asked.driver, settings)
+        page["rows"] = [(one, page["trial"].values.get((one.source, one.tag))) for one in picked]
+    except BaroError as error:
+        return render(request, "plant/wizard_trial.html", {"error": error}, status=error.status)
+    except EdgeError as error:
+        page["refusal"] = refusal(refusal_json(error))
+    return render(request, "plant/wizard_trial.html", page)
+
+
+@require_POST
+def record(request: HttpRequest) -> HttpResponse:
+    """Record the connection with what was chosen."""
+    _managed(request)
+    asked, picked = Asked.of(request.POST), Picked.of(request.POST)
+    try:
+        services.record_chosen(request.user, asked.told(request.POST), picked, request.POST.get("reason", ""))
+    except BaroError as error:
+        return render(request, "plant/wizard_recorded.html", {"error": error}, status=error.status)
+    return HttpResponse(status=204, headers={"HX-Redirect": reverse("plant:connections")})
+
+
+def _managed(request: HttpRequest) -> None:
+    if not request.user.may(Permission.MANAGE_CONNECTIONS):
+        raise request.user.why_not(Permission.MANAGE_CONNECTIONS)
+
+
+def _der(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise CertificateInvalid from error
+
+
+def _offered_again(request: HttpRequest) -> Any:
+    """The refusal whose answer failed, so that it can be answered again."""
+    body = request.POST.get("trust")
+    return refusal({"error": "CertificateNotTrustedError", "certificate": body}) if body else None

@@ -1,0 +1,162 @@
+"""Connecting a server from the pages, against node-opcua: refused, trusted, looked at, tried, recorded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.http import HttpResponse
+
+from baro.apps.ledger.services import reading
+from baro.apps.plant.models import Connection, Equipment, Tag, TrustedCertificate
+from baro.commands.gateway import Book
+from baro.config import config
+from baro.database.roles import Role, conninfo
+from baro.edge import trust
+from baro.edge.collector import Connection as Wanted
+from baro.edge.collector import ConnectionState as State
+from baro.edge.gateway import Health
+from baro.edge.trust import Certificate
+from tests.node_opcua import NodeServer
+from tests.plant import Plant
+from tests.web.conftest import Browser, SignIn
+
+REASON = "new hardness tester of room 12"
+
+
+@pytest.fixture(scope="module")
+def tester(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
+    server = NodeServer(tmp_path_factory.mktemp("node"), anonymous=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+def form_of(page: HttpResponse) -> dict[str, str]:
+    """What a browser would send back of the page's form, with nothing ticked."""
+    text = page.content.decode()
+    return dict(re.findall(r'<input[^>]* name="([\w-]+)"[^>]* value="([^"]*)"', text))
+
+
+def picked(text: str, names: list[str]) -> list[str]:
+    """The numbers of the nodes with these names."""
+    return [
+        re.search(rf'data-testid="node-tester-7-{name}".*?name="pick" value="(\d+)"', text, re.S)[1] for name in names
+    ]
+
+
+@pytest.mark.peer
+@pytest.mark.clause("Part 11 11.10(d)", "Part 11 11.10(e)", "Annex 11 12.1")
+def test_a_server_that_nobody_configured_is_connected_step_by_step(
+    tester: NodeServer, plant: Plant, signed_in: SignIn
+) -> None:
+    browser: Browser = signed_in("admin1", plant)
+    assert browser.get("/connections/new").status_code == 200
+    asked = {"url": tester.url, "security": "best", "mode": "SignAndEncrypt", "user": "op1", "typed": "wrong"}
+
+    page = browser.post("/connections/new/offer", asked)
+    thumbprint = Certificate.read(tester.der).thumbprint
+    assert thumbprint in page.content.decode()
+    assert 'data-testid="trust"' in page.content.decode()
+    told = form_of(page)
+    without = browser.post("/connections/new/offer", told | {"reason": " "})
+    assert without.status_code == 400
+    assert thumbprint in without.content.decode(), "it can be answered again"
+    with reading(plant.company):
+        assert not TrustedCertificate.objects.exists()
+
+    page = browser.post("/connections/new/offer", told | {"reason": "compared at the tester's screen"})
+    assert 'data-testid="refusal"' in page.content.decode(), "the password is wrong"
+    assert 'data-testid="trust"' not in page.content.decode()
+    page = browser.post("/connections/new/offer", asked | {"typed": "secret"})
+    text = page.content.decode()
+    assert 'data-testid="offer-tree"' in text
+    assert "Hardness" in text
+    assert "secret" not in re.sub(r"/secrets?/", "", text).replace("trust", "")
+
+    told = form_of(page) | {"pick": picked(text, ["Hardness", "State", "LotId"])}
+    values = browser.post("/connections/new/values", told)
+    assert values.content.decode().count("hx-swap-oob") == 5
+    trial = browser.post("/connections/new/trial", told).content.decode()
+    assert re.search(r"Hardness</td><td class=\"num right\">1</td><td[^>]*>120 N", trial), trial
+
+    with reading(plant.company):
+        press = Equipment.objects.get(code="press-1")
+    told |= {"code": "tester-7", "name_ko": "경도계 7호", "name_en": "Hardness tester 7", "equipment": str(press.id)}
+    assert browser.post("/connections/new/record", told).status_code == 400
+    assert browser.post("/connections/new/record", told | {"pick": [], "reason": REASON}).status_code == 400
+    done = browser.post("/connections/new/record", told | {"reason": REASON})
+    assert (done.status_code, done.headers["HX-Redirect"]) == (204, "/connections")
+    with reading(plant.company):
+        made = Connection.objects.get(code="tester-7")
+        tag = Tag.objects.get(source="tester-7")
+    assert [one["tag"] for one in made.settings["nodes"]] == ["Hardness", "State"]
+    assert made.settings["lots"] == {"tester-7": "nsu=urn:tester:7;s=LotId"}
+    assert made.settings["user"] == "op1"
+    assert (tag.name, tag.unit, tag.normal_low, tag.normal_high, tag.equipment_id) == (
+        "Hardness",
+        "N",
+        0.0,
+        400.0,
+        press.id,
+    )
+    page = browser.get("/connections").content.decode()
+    assert 'data-testid="connection-tester-7"' in page
+    assert thumbprint in page
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("opc.tcp://127.0.0.1:1", "refusal"), ("gopher://x", "refusal"), ("", "refusal"), ("opc.tcp://[", "refusal")],
+)
+def test_an_address_that_leads_nowhere_is_told(plant: Plant, signed_in: SignIn, url: str, words: str) -> None:
+    page = signed_in("admin1", plant).post("/connections/new/offer", {"url": url})
+    assert page.status_code == 200
+    assert f'data-testid="{words}"' in page.content.decode()
+
+
+def test_a_secret_of_another_company_is_not_used(plant: Plant, signed_in: SignIn) -> None:
+    form = {"url": "opc.tcp://127.0.0.1:1", "user": "op1", "password": "opcua-application-key.pem"}
+    page = signed_in("admin1", plant).post("/connections/new/offer", form)
+    assert page.status_code == 400
+    assert "PLT-0020" in page.content.decode()
+
+
+@pytest.mark.clause("Part 11 11.10(g)")
+def test_only_who_manages_connections_looks_at_servers(plant: Plant, signed_in: SignIn) -> None:
+    browser = signed_in("operator1", plant)
+    assert browser.get("/connections").status_code == 200
+    for address in ("new", "own-certificate"):
+        assert browser.get(f"/connections/{address}").status_code == 403
+    for address in ("offer", "values", "trial", "record"):
+        assert browser.post(f"/connections/new/{address}", {"url": "opc.tcp://127.0.0.1:1"}).status_code == 403
+
+
+def test_the_page_shows_how_each_connection_is(plant: Plant, signed_in: SignIn, tmp_path: Path) -> None:
+    browser = signed_in("admin1", plant)
+    assert "demo-plant" in browser.get("/connections").content.decode()
+    with reading(plant.company):
+        record = Connection.objects.get(code="demo-plant")
+    notes = Book(conninfo(config().database_url, Role.APP), plant.code, tmp_path / "copy.json")
+    wanted = Wanted(str(record.id), record.code, record.driver, record.settings)
+    own = trust.own().certificate
+    with pytest.raises(Exception, match="not trusted") as refused:
+        trust.TrustStore(tmp_path).check(own.der, own.application_uri)
+    health = Health(observations=5, rate=12.5, spool_depth=1234, linked={"nir-1": True, "press-1": False})
+    notes.tell(plant.company, [State(wanted, health, "", None, own.valid_until)])
+    page = browser.get("/connections/now").content.decode()
+    assert "1,234" in page
+    assert 'data-testid="source-press-1"' in page
+    notes.tell(plant.company, [State(wanted, health, "", refused.value, own.valid_until)])
+    page = browser.get("/connections/now").content.decode()
+    assert 'data-testid="refusal"' in page
+    assert own.thumbprint in page
+    notes.close()
+
+    assert browser.get(f"/connections/{record.id}/switch").status_code == 200
+    assert browser.post(f"/connections/{record.id}/switch", {"enabled": "no", "reason": ""}).status_code == 400
+    assert browser.post(f"/connections/{record.id}/switch", {"enabled": "no", "reason": "repair"}).status_code == 204
+    with reading(plant.company):
+        assert not Connection.objects.get(code="demo-plant").enabled
