@@ -12,7 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pypdf import PdfReader
 
+from baro.edge.trust import Certificate
 from tests.demo.running import Demo, running_demo
+from tests.node_opcua import NodeServer
 
 CHROMIUM = Path("/usr/bin/chromium")
 PASSWORD = "baro-demo-2026"
@@ -173,6 +175,49 @@ def test_rights_change_by_two_people(browser: Browser, demo: Demo) -> None:
     three.goto(f"{demo.address}people")
     expect(three.get_by_test_id("person")).to_contain_text("품질(보증)부서 책임자, 작업자")
     expect(three.get_by_test_id("matrix")).to_be_visible()
+
+
+@pytest.mark.peer
+def test_a_server_that_nobody_configured_is_connected_and_its_trend_appears(
+    browser: Browser, demo: Demo, tmp_path: Path
+) -> None:
+    server = NodeServer(tmp_path / "node", anonymous=False)
+    program = server.start()
+    try:
+        page = signed_in(browser, demo, "admin1")
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.goto(f"{demo.address}connections")
+        page.get_by_test_id("new-connection").click()
+        page.fill("#w-url", server.url)
+        page.fill("#w-user", "op1")
+        page.fill("#w-typed", "secret")
+        page.get_by_test_id("look").click()
+        expect(page.get_by_test_id("thumbprint")).to_have_text(Certificate.read(server.der).thumbprint, timeout=30_000)
+        page.fill("#t-reason", "장치 화면의 지문과 비교함")
+        page.get_by_test_id("trust").click()
+        expect(page.get_by_test_id("offer-tree")).to_be_visible(timeout=30_000)
+        for name in ("Hardness", "LotId"):
+            page.get_by_test_id(f"node-tester-7-{name}").get_by_role("checkbox").check()
+        page.get_by_test_id("test").click()
+        expect(page.get_by_test_id("trial")).to_contain_text("120 N", timeout=30_000)
+        page.fill("#r-code", "tester-7")
+        page.fill("#r-reason", "12호실 경도계 추가")
+        page.get_by_test_id("record").click()
+        page.wait_for_url("**/connections")
+        expect(page.get_by_test_id("source-tester-7")).to_contain_text("● 연결됨", timeout=30_000)
+        program.tell(do="ramp", tag="Hardness", first=121, count=20, ms=50)
+        program.expect("ramped")
+        page.goto(f"{demo.address}trends")
+        page.fill("#trend-search", "tester-7")
+        page.locator('[data-testid="trend-add"][data-ref*="Hardness"]').click()
+        expect(page.get_by_test_id("trend-chosen")).to_contain_text("Hardness")
+        page.get_by_test_id("span-3600").click()
+        expect(page.get_by_test_id("trend-chart")).not_to_have_attribute("data-points", "0", timeout=30_000)
+        assert problems == []
+    finally:
+        server.stop()
 
 
 def test_the_whole_demo_fits_into_its_memory(demo: Demo) -> None:

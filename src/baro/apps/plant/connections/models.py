@@ -45,7 +45,7 @@ class TrustedCertificate(Record):
     """
 
     thumbprint = models.CharField(_("thumbprint"), max_length=64)
-    subject = models.CharField(_("subject"), max_length=500)
+    subject = models.CharField(_("issued to"), max_length=500)
     application_uri = models.CharField(_("application"), max_length=500, blank=True)
     address = models.CharField(_("address"), max_length=500)
     valid_from = models.DateTimeField(_("valid from"))

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('thumbprint', models.CharField(max_length=64, verbose_name='thumbprint')),
-                ('subject', models.CharField(max_length=500, verbose_name='subject')),
+                ('subject', models.CharField(max_length=500, verbose_name='issued to')),
                 ('application_uri', models.CharField(blank=True, max_length=500, verbose_name='application')),
                 ('address', models.CharField(max_length=500, verbose_name='address')),
                 ('valid_from', models.DateTimeField(verbose_name='valid from')),
