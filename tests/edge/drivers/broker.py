@@ -81,7 +81,7 @@ class Broker:
     def read(self, topic: str) -> bytes:
         """The message that the broker keeps under a topic, as another client reads it."""
         command = ["mosquitto_sub", "-p", str(self.port), "-u", "edge", "-P", PASSWORDS["edge"], "-t", topic]
-        return subprocess.run([*command, "-C", "1", "-W", "1"], check=True, capture_output=True).stdout.strip()
+        return subprocess.run([*command, "-C", "1", "-W", "4"], check=True, capture_output=True).stdout.strip()
 
     async def online(self) -> bool:
         """What the host application says of itself, when it has said something."""

@@ -26,7 +26,7 @@ class Collected(list[Emission]):
     def links(self, source: str) -> list[bool]:
         return [one.up for one in self if isinstance(one, LinkState) and source in one.sources]
 
-    async def until(self, what: Callable[[], Any], seconds: float = 15) -> Any:
+    async def until(self, what: Callable[[], Any], seconds: float = 40) -> Any:
         """Wait until `what` is true, and answer it."""
         async with asyncio.timeout(seconds):
             while not (found := what()):

@@ -319,6 +319,20 @@ def test_the_death_of_a_device_is_of_the_time_it_says() -> None:
     assert values(out) == []
 
 
+@sparkplug("topic-structure-namespace-duplicate-device-id-across-edge-node")
+def test_devices_of_one_name_at_two_nodes_are_two() -> None:
+    host = born(ready())
+    other = "spBv1.0/G/{}/E2{}"
+    host.receive(other.format("NBIRTH", ""), encode(Payload(T, birth(a=1.0), 0)), False, 1.0, T)
+    twin = encode(Payload(T, [metric("x", DataType.DOUBLE, 7.0, T, alias=10)], 1))
+    host.receive(other.format("DBIRTH", "/D"), twin, False, 1.0, T)
+    (told,) = host.receive(other.format("DDATA", "/D"), encode(Payload(T, data(10, 8.0), 2)), False, 1.0, T)
+    assert (told.node, told.device) == (Node("G", "E2"), "D")
+    assert send(host, "DDEATH", [], 2, device="D") == [Died(NODE, "D", T + 5, "the edge node says so")]
+    (told,) = host.receive(other.format("DDATA", "/D"), encode(Payload(T, data(10, 9.0), 3)), False, 1.0, T)
+    assert told.readings[0].value == 9.0
+
+
 def test_a_birth_of_another_session_ends_the_one_before() -> None:
     host = born(ready())
     out = send(host, "NBIRTH", birth(bdseq=4, a=1.0), 0)

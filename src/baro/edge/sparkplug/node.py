@@ -201,23 +201,34 @@ class EdgeNode:
     # --- what they have in common
 
     def _add(self, device: str, metrics: Sequence[Metric]) -> None:
+        known = self._metrics[device]
         for one in metrics:
-            if (
-                one.name is None
-                or one.datatype is None
-                or one.name in (BDSEQ, REBIRTH)
-                or one.name in self._metrics[device]
-            ):
+            if one.name is None or one.datatype is None or one.name in (BDSEQ, REBIRTH) or one.name in known:
                 raise MisuseError(f"metric {one.name} needs a name of its own and a type")
-            definition = (
-                one.packed is not None and isinstance(one.packed.value, Template) and one.packed.value.is_definition
-            )
-            if definition and device:
-                raise MisuseError("definitions of templates belong to the edge node")
+            template = one.packed.value if one.packed is not None else None
+            definition = False
+            if isinstance(template, Template):
+                definition = template.is_definition
+                if definition and (device or template.ref is not None):
+                    raise MisuseError("definitions of templates belong to the edge node, and refer to none")
+                if not definition:
+                    self._check(template)
             alias = None
             if self.settings.aliases and not definition:
                 alias = self._alias = self._alias + 1
-            self._metrics[device][one.name] = replace(one, alias=alias)
+            known[one.name] = replace(one, alias=alias)
+
+    def _check(self, instance: Template) -> None:
+        """An instance has all members of its definition, and none besides; of its parameters some."""
+        defined = self._metrics[""].get(instance.ref or "")
+        definition = defined.packed.value if defined is not None and defined.packed is not None else None
+        if not isinstance(definition, Template) or not definition.is_definition:
+            raise MisuseError(f"template {instance.ref} is not defined")
+        if {one.name for one in instance.metrics} != {one.name for one in definition.metrics}:
+            raise MisuseError(f"the members of an instance are not those of {instance.ref}")
+        types = {one.name: one.type for one in definition.parameters}
+        if any(types.get(one.name) is not one.type for one in instance.parameters):
+            raise MisuseError(f"the parameters of an instance are not those of {instance.ref}")
 
     def _online(self, now_ms: int) -> list[Publish]:
         self._machine.on(Step.HOST_UP)

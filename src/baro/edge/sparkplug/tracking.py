@@ -209,7 +209,8 @@ class Tracker:
             self._machine.on(Heard.EARLY)
             if self.wake is None:
                 self.wake = now + self._waits.reorder_timeout
-            self._held[seq] = message
+            if self._held.setdefault(seq, message).raw != message.raw:
+                return self._unclear(message.topic, now, now_ms, f"two messages of number {seq}")
             if sum(len(held.raw) for held in self._held.values()) > HELD_BYTES:
                 return self._give_up(now, now_ms, "too much waits for a missing message")
             return []

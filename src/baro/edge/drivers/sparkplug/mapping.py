@@ -127,10 +127,11 @@ class Devices:
             out += reader.take(output.readings, at)
             taken |= reader.taken
         if source:
-            out += self._samples(source, [one for one in output.readings if _is_data(one, taken)], at)
+            data = [one for one in output.readings if _is_data(one, taken)]
+            out += self._samples(source, data, at, isinstance(output, Born))
         return out
 
-    def _samples(self, source: str, readings: Sequence[Reading], at: datetime) -> Iterable[Emission]:
+    def _samples(self, source: str, readings: Sequence[Reading], at: datetime, birth: bool) -> Iterable[Emission]:
         lot_metric = self.settings.lots.get(source)
         last = self._last.setdefault(source, {})
         lot = self._lots.get(source, "")
@@ -146,7 +147,7 @@ class Devices:
             if not reading.historical:
                 last[reading.name] = value, status
             time = time_of(reading.time, at)
-            out.append(Sample(source, time, status, lot, reading.name, value, reading.historical))
+            out.append(Sample(source, time, status, lot, reading.name, value, reading.historical, birth))
         return out
 
     def _died(self, output: Died, now: datetime) -> list[Emission]:
