@@ -42,7 +42,7 @@ MARKS = [
 
 
 @pytest.mark.parametrize("mark", MARKS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.one_of(st.binary(max_size=2000), st.text(max_size=500).map(lambda text: text.encode("utf-8", "replace")))
 )
@@ -97,7 +97,7 @@ def test_mutated_files_are_read_or_refused_in_type(shared_data: Path) -> None:
     for file in sorted((shared_data / "formats").rglob("*")):
         if not file.is_file() or file.suffix == ".gz" or file.stat().st_size > 100_000:
             continue
-        for data in mutations(file.read_bytes(), source, 12):
+        for data in mutations(file.read_bytes(), source, 8):
             try:
                 known = recognise(data)
             except FormatUnknownError:

@@ -304,6 +304,14 @@ def test_real_files(shared_data: Path) -> None:
         read((folder / "jcamp_lancashire" / "dupinc2.jdx").read_bytes())
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_ends_of_lines_and_of_the_block(end: str) -> None:
+    text = made(TABLES["DIF+DUP"]).decode()
+    assert read(text.replace("\n", end).encode()).count == 1
+    reading = read(text.replace("##END=", "##END").replace("\n", end).encode())
+    assert (reading.count, reading.notes) == (1, ())
+
+
 def test_it_is_known_by_its_content() -> None:
     assert jcamp.sniff(b"\xef\xbb\xbf \r\n$$ a comment\n##title = x")
     assert not jcamp.sniff(b"TITLE= x")

@@ -62,6 +62,11 @@ def _text(data: bytes, name: str) -> Reading:
             rows.append((offset, line.rstrip().split("\t")))
     if not rows:
         raise FileDamagedError("there are no numbers", block="table")
+    comma = all("." not in cell for _, row in rows for cell in row) and any(
+        "," in cell for _, row in rows for cell in row
+    )
+    if comma:  # decimals as the language of the program writes them; cells are separated by tabs
+        rows = [(offset, [cell.replace(",", ".") for cell in row]) for offset, row in rows]
     unit = fields.get("AxisUnit[1]") or next(
         (match[1] for key in fields if (match := re.fullmatch(r"Spectro \((.*)\)", key))), ""
     )

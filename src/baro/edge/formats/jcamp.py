@@ -26,7 +26,8 @@ MOST = 32 * 1024 * 1024
 DEPTH = 16
 """Links in links that are followed."""
 
-_RECORD = re.compile(r"^[ \t]*##([^=\r\n]{0,200})=", re.MULTILINE)
+_RECORD = re.compile(r"^[ \t]*##(?:([^=\r\n]{0,200})=|END[ \t]*\r?$)", re.MULTILINE)
+"""A label; of ``##END`` some programs leave the sign out."""
 _TABLES = {"XYDATA", "XYPOINTS", "PEAKTABLE", "PEAKASSIGNMENTS", "RADATA", "DATATABLE"}
 
 
@@ -53,7 +54,10 @@ def read(data: bytes, name: str) -> Reading:
     if len(data) > MOST:
         raise FileTooLargeError(f"{len(data)} bytes; at most {MOST} are read")
     notes: list[str] = []
-    blocks = _blocks(data.decode("latin-1"), notes)
+    text = data.decode("latin-1")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # one sign for one, so that offsets stay
+    blocks = _blocks(text, notes)
     found: list[Spectra] = []
     for block in blocks:
         found += _spectra(block, notes, name)
@@ -74,7 +78,7 @@ def _blocks(text: str, notes: list[str]) -> list[_Block]:
     marks = list(_RECORD.finditer(text))
     page: dict[str, tuple[int, str]] = {}
     for mark, following in zip(marks, [*marks[1:], None], strict=True):
-        label = re.sub(r"[\s/_-]", "", mark.group(1)).upper()
+        label = re.sub(r"[\s/_-]", "", "END" if mark.group(1) is None else mark.group(1)).upper()
         raw = text[mark.end() : following.start() if following else len(text)]
         if label == "":
             continue  # a comment
@@ -94,7 +98,7 @@ def _blocks(text: str, notes: list[str]) -> list[_Block]:
             open_.append(block)
             page = {}
         if not open_:
-            raise FileDamagedError(f"##{mark.group(1)[:40]}= stands outside of all blocks", offset=mark.start())
+            raise FileDamagedError(f"##{label[:40]}= stands outside of all blocks", offset=mark.start())
         block = open_[-1]
         if label == "END":
             block.ended = True
