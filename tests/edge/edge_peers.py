@@ -103,11 +103,13 @@ class ScriptDriver:
     def __init__(self, batches: Sequence[Sequence[Emission]], pause: float = 0.0) -> None:
         self.batches = batches
         self.pause = pause
+        self.told = asyncio.Event()
 
     async def run(self, emit: Emit) -> None:
         for batch in self.batches:
             emit(batch)
             await asyncio.sleep(self.pause)
+        self.told.set()
         await asyncio.Event().wait()
 
 

@@ -22,13 +22,17 @@ TAGS = "press-1/tags"
 
 
 async def collect(
-    path: Path, sink: MemorySink, batches: list[list[Emission]], limit: int = 10**8, seconds: float = 0.3
+    path: Path, sink: MemorySink, batches: list[list[Emission]], limit: int = 10**8, seconds: float = 0.1
 ) -> Gateway:
-    """Run a gateway for a while, stop it cleanly."""
-    settings = GatewaySettings(path / "spool.db", spool_limit=limit, flush_ms=10, patience=0.5)
-    gateway = Gateway(settings, sink, ScriptDriver(batches, pause=0.03))
-    asyncio.get_running_loop().call_later(seconds, gateway.stop)
-    await gateway.run()
+    """Run a gateway until everything was told and a while longer, stop it cleanly."""
+    settings = GatewaySettings(path / "spool.db", spool_limit=limit, flush_ms=10, patience=5)
+    driver = ScriptDriver(batches, pause=0.03)
+    gateway = Gateway(settings, sink, driver)
+    running = asyncio.create_task(gateway.run())
+    await asyncio.wait_for(driver.told.wait(), 20)
+    await asyncio.sleep(seconds)
+    gateway.stop()
+    await running
     return gateway
 
 
