@@ -1,7 +1,7 @@
 """Spectra through the gateway: spool, delivery, PostgreSQL.
 
 Sustained: 1,000 spectra a second of 650 points for a minute, from a driver within the gateway's process to committed
-blocks. Every one has to be stored, none in a gap, and the memory of the gateway has to stay as it is; its slope is told.
+blocks. Every one has to be stored, none in a gap, and the memory of the gateway has to stay as it is.
 
 OPC UA: the same server, in a process of its own, serves the same spectra as fast as it can, each with the number of its
 acquisition: to a bare asyncua subscription to Float[650], which throws them away, and to Baro's gateway, which stores

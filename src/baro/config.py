@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -72,6 +73,15 @@ class Config(BaseSettings):
         default=256,
         ge=0,
         description="So much of the disk stays free of observations; the gateway records a gap instead.",
+    )
+    spool_full: Literal["refuse", "drop"] = Field(
+        default="refuse",
+        description="A full spool refuses new observations, or drops its oldest ones. Either way a gap is recorded.",
+    )
+    replay_mb_s: int = Field(
+        default=8,
+        ge=0,
+        description="Most that is replayed after a cut, MB a second; 0: as fast as the database takes it.",
     )
     seal_minutes: int = Field(
         default=5,

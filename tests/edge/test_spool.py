@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,8 @@ from baro.edge.state import LastSample, OpenGap, SourceState
 # appends blocks without end and says each number that is durable
 APPENDER = """
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_spool import block
@@ -35,11 +40,11 @@ while True:
 """
 
 
-def block(first: int, count: int = 1) -> Block:
+def block(first: int, count: int = 1, lot: str = "A") -> Block:
     seq = range(first, first + count)
     spectra = np.array([[n, n + 1, n + 2] for n in seq], np.float32)
     batch = spectra_batch(list(seq), [T0] * count, [0] * count, [f"T{n}" for n in seq], spectra)
-    return Block(NIR, Kind.SPECTRA, 0, "A", AXIS.digest, batch)
+    return Block(NIR, Kind.SPECTRA, 0, lot, AXIS.digest, batch)
 
 
 def test_items_and_states_come_back_as_they_were(tmp_path: Path) -> None:
@@ -72,6 +77,46 @@ def test_items_and_states_come_back_as_they_were(tmp_path: Path) -> None:
     spool.remove(entries[:2])
     assert [entry.item for entry in spool.peek()] == [gap, event]
     assert spool.used == 0
+    spool.close()
+
+
+def test_a_full_spool_may_give_up_its_oldest_blocks_and_a_gap_stands_where_they_stood(tmp_path: Path) -> None:
+    size = len(block(1).to_bytes())
+    spool = Spool(tmp_path / "spool.db", size * 10, drop_oldest=True)
+    event = Event(NIR, EventKind.CONNECTED, T0, "")
+    spool.append([block(1), block(2), event, block(3), block(4, lot="B")], {})
+    (taken,) = spool.peek(count=1)
+    spool.append([block(n, lot="B") for n in range(5, 11)], {})
+    spool.append([block(n, lot="B") for n in range(11, 14)], {})
+    gap = Gap(NIR, 0, 2, 3, "A", T0, T0, GapReason.SPOOL_FULL)
+    assert [entry.item for entry in spool.peek(5) if not isinstance(entry.item, Block)] == [
+        gap,
+        event,
+        replace(gap, first_seq=4, last_seq=5, lot="B"),
+    ]
+    stored = [entry.item.first_seq for entry in spool.peek(100) if isinstance(entry.item, Block)]
+    assert stored == [1, *range(6, 14)], "what is on its way to the sink is not dropped"
+    assert spool.used == 9 * size
+    assert spool.depth == len(spool.heads()) == 12
+    spool.remove([taken])
+    with pytest.raises(SpoolFullError):
+        spool.append([block(20, 200)], {})
+    assert stored[1:] == [entry.item.first_seq for entry in spool.peek(100) if isinstance(entry.item, Block)]
+    spool.close()
+
+
+def test_a_spool_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    spool = Spool(path, 10**6)
+    spool.append([block(1), AXIS], {})
+    spool.close()
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            "drop index item_order; alter table item drop column loose; alter table item drop column source"
+        )
+    spool = Spool(path, 10**6)
+    assert [(head.source, head.loose) for head in spool.heads()] == [(NIR, False), ("", False)]
+    assert spool.depth == 2
     spool.close()
 
 

@@ -188,6 +188,8 @@ async def _collect() -> None:
                 spool=spools / f"{connection.code}.sqlite",
                 spool_limit=settings.spool_limit_mb * 1024 * 1024,
                 spool_floor=settings.spool_free_mb * 1024 * 1024,
+                drop_oldest=settings.spool_full == "drop",
+                replay_rate=settings.replay_mb_s * 1024 * 1024,
                 flush_ms=settings.flush_ms,
                 block_rows=settings.block_rows,
             ),

@@ -9,17 +9,17 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Protocol
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from baro.edge.blocks import Axis, Block, Event, EventKind, Gap, GapReason, JournalPart, Kind, utc_now
-from baro.edge.spool import Spool, Spooled, carried
-from baro.edge.state import from_us
+from baro.edge.replay import Replay, Watermark
+from baro.edge.spool import Spool, Spooled, carried, lost
 
+REPLAYED = 1_000_000  # bytes of the backlog after which new blocks are looked for
+OVERHEAD = 200  # bytes that an item counts for besides its body
 RETRY_FIRST, RETRY_MOST = 0.2, 10.0  # seconds between attempts while the sink does not take anything
 log = logging.getLogger(__name__)
 
@@ -53,12 +53,21 @@ class Sink(Protocol):
 
 
 class Courier:
-    """A thread that empties the spool into the sink. A sink that fails is tried again, for ever."""
+    """A thread that empties the spool into the sink. A sink that fails is tried again, for ever.
 
-    def __init__(self, spool: Spool, sink: Sink) -> None:
+    What waits when the sink takes again is the backlog. It is replayed at no more than `rate` bytes a second (0: as
+    fast as the sink takes it) and behind what is collected from then on, as far as the order within a source allows;
+    see `Replay`. delivered: of each source, up to where all of it is in the sink.
+    """
+
+    def __init__(self, spool: Spool, sink: Sink, rate: int = 0) -> None:
         self.spool = spool
         self.sink = sink
+        self.rate = rate
         self.failing = ""
+        self.delivered: dict[str, Watermark] = {}
+        self._ahead: dict[str, Watermark] = {}  # of sources whose backlog was overtaken
+        self._replay: Replay | None = None
         self._work = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
@@ -82,18 +91,27 @@ class Courier:
         """Is the thread still at work (a sink may hang)?"""
         return self._thread.is_alive()
 
+    @property
+    def behind(self) -> int:
+        """Items of the backlog that is being replayed."""
+        return self._replay.count if self._replay else 0
+
     def _run(self) -> None:
         delay = RETRY_FIRST
+        cut = True  # what waits at the start is a backlog
         while True:
             self._work.clear()
             try:
                 while entries := self.spool.peek():
                     self._deliver(entries)
-                    self.failing = ""
-                    delay = RETRY_FIRST
+                    self.failing, delay = "", RETRY_FIRST
+                    if cut:
+                        cut = False
+                        self._catch_up()
             except Exception as error:
                 if self._stop.is_set():
                     return
+                cut, self._replay = True, None
                 self.failing = f"{type(error).__name__}: {error}"
                 log.warning("the sink takes nothing, next attempt in %.1f s: %s", delay, self.failing)
                 self._stop.wait(delay * random.uniform(0.8, 1.2))  # noqa: S311
@@ -103,7 +121,28 @@ class Courier:
                 return
             self._work.wait()
 
-    def _deliver(self, entries: Sequence[Spooled]) -> bool:
+    def _catch_up(self) -> None:
+        """Replay what waits, behind what comes meanwhile."""
+        replay = self._replay = Replay(self.spool)
+        due = time.monotonic()
+        while replay.count and not self._stop.is_set():
+            self._work.clear()
+            if ids := replay.free():
+                self._deliver(self.spool.fetch(ids), replay)
+            if time.monotonic() < due:
+                if not ids:
+                    self._work.wait(min(due - time.monotonic(), 1.0))
+                continue
+            entries = self.spool.peek(size=REPLAYED, until=replay.until)
+            if not entries:
+                break
+            self._deliver(entries, replay)
+            if self.rate:
+                # a pause of the sink is not made good by a burst
+                due = max(due, time.monotonic() - 1.0) + sum(map(_size, entries)) / self.rate
+        self._replay = None
+
+    def _deliver(self, entries: Sequence[Spooled], replay: Replay | None = None) -> bool:
         """Hand over these; False when one was set aside, for then the spool holds something else."""
         for parcel in _parcels(entries):
             try:
@@ -115,11 +154,23 @@ class Courier:
                     self._set_aside(parcel[0], str(error))
                     return False
                 # none of them was taken: one after the other shows which it is
-                if not all(self._deliver([entry]) for entry in parcel):
+                if not all(self._deliver([entry], replay) for entry in parcel):
                     return False
             else:
                 self.spool.remove(parcel)
+                self._delivered(parcel, replay)
         return True
+
+    def _delivered(self, parcel: Sequence[Spooled], replay: Replay | None) -> None:
+        if replay is not None:
+            replay.delivered(parcel)
+        for entry in parcel:
+            if isinstance(entry.item, Block):
+                early = replay is not None and entry.id > replay.until and replay.waits(entry.item.source)
+                _raise(self._ahead if early else self.delivered, entry.item.source, Watermark.of(entry.item))
+        for source in list(self._ahead):
+            if replay is None or not replay.waits(source):
+                _raise(self.delivered, source, self._ahead.pop(source))
 
     def _set_aside(self, entry: Spooled, reason: str) -> None:
         item = entry.item
@@ -132,9 +183,18 @@ class Courier:
         event = Event(source, EventKind.REFUSED, utc_now(), f"{_name(item)}: {reason}", carried(entry))
         if isinstance(item, Block) and item.kind is Kind.SPECTRA:
             # the gap keeps the block's place, so that it is stored before the end of the lot is told
-            self.spool.replace(entry, _gap(item), event)
+            self.spool.replace(entry, lost(item, GapReason.REFUSED), event)
         else:
             self.spool.replace(entry, event)
+
+
+def _raise(marks: dict[str, Watermark], source: str, mark: Watermark) -> None:
+    if source not in marks or (marks[source].epoch, marks[source].seq) < (mark.epoch, mark.seq):
+        marks[source] = mark
+
+
+def _size(entry: Spooled) -> int:
+    return len(entry.body) + OVERHEAD
 
 
 def deliver(parcel: Sequence[Spooled], sink: Sink) -> None:
@@ -161,22 +221,6 @@ def _parcels(entries: Sequence[Spooled]) -> Iterator[list[Spooled]]:
             yield list(group)
         else:
             yield from ([entry] for entry in group)
-
-
-def _gap(block: Block) -> Gap:
-    """The gap that a block leaves."""
-    times = pc.min_max(block.batch.column("time").cast(pa.int64()))
-    started_at, ended_at = from_us(times["min"].as_py()), from_us(times["max"].as_py())
-    return Gap(
-        block.source,
-        block.epoch,
-        block.first_seq,
-        block.last_seq,
-        block.lot,
-        started_at,
-        ended_at,
-        GapReason.REFUSED,
-    )
 
 
 def _name(item: Axis | Block | Gap | Event | JournalPart) -> str:

@@ -22,6 +22,7 @@ from baro.edge.blocks import Block, Event, EventKind, samples_batch, utc_now
 from baro.edge.courier import Courier, Sink
 from baro.edge.driver import Driver, Emission, LastSeen, Sample, Spectrum
 from baro.edge.errors import SinkUnreachableError, SpoolBrokenError, SpoolFullError
+from baro.edge.replay import Watermark
 from baro.edge.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -30,14 +31,17 @@ ASK_AGAIN = 0.5  # seconds between attempts to learn from the sink what it has o
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """spool: the file. spool_limit: bytes. spool_floor: bytes that stay free on its disk. flush_ms: longest wait of a
-    spectrum for its block. samples_ms: that of a sample of the running lot; many small blocks of them would cost more
-    than they are worth. clock_tolerance: see `Assembler`. patience: seconds that a stopping gateway goes on
-    delivering."""
+    """spool: the file. spool_limit: bytes. spool_floor: bytes that stay free on its disk. drop_oldest: a full spool
+    gives up its oldest blocks instead of refusing new ones. replay_rate: bytes a second of a backlog, 0: as fast as can
+    be. flush_ms: longest wait of a spectrum for its block. samples_ms: that of a sample of the running lot; many small
+    blocks of them would cost more than they are worth. clock_tolerance: see `Assembler`. patience: seconds that a
+    stopping gateway goes on delivering."""
 
     spool: Path
     spool_limit: int = 2048 * 1024 * 1024
     spool_floor: int = 0
+    drop_oldest: bool = False
+    replay_rate: int = 8 * 1024 * 1024
     flush_ms: int = 40
     samples_ms: int = 500
     block_rows: int = 500
@@ -51,7 +55,8 @@ class Health:
 
     observations: committed since the start. rate: of them a second, over the last second or more. lag:
     seconds from arrival to commit of the oldest observation of the last flush. sink_error: empty while
-    delivery works. linked: which sources are connected.
+    delivery works. linked: which sources are connected. backlog: items of an earlier cut that are still replayed.
+    delivered: of each source, up to where all of it is in the sink, as far as this gateway has delivered itself.
     """
 
     observations: int = 0
@@ -62,6 +67,8 @@ class Health:
     spool_full: bool = False
     sink_error: str = ""
     linked: dict[str, bool] = field(default_factory=dict)
+    backlog: int = 0
+    delivered: dict[str, Watermark] = field(default_factory=dict)
 
 
 class Gateway:
@@ -191,8 +198,8 @@ class _Keeper:
         self.patience = settings.patience
         self.sink = sink
         self.health = health
-        self.spool = Spool(settings.spool, settings.spool_limit, settings.spool_floor)
-        self.courier = Courier(self.spool, sink)
+        self.spool = Spool(settings.spool, settings.spool_limit, settings.spool_floor, settings.drop_oldest)
+        self.courier = Courier(self.spool, sink, settings.replay_rate)
         self.assembler = Assembler(self.spool.states(), self._recall, settings.block_rows, settings.clock_tolerance)
         self._untold: list[Received] = []
         self._begin()
@@ -282,7 +289,8 @@ class _Keeper:
             self._mark = (now, health.observations)
         health.lag = (utc_now() - batches[0][0]).total_seconds()
         health.spool_depth, health.spool_bytes = self.spool.depth, self.spool.used
-        health.sink_error = self.courier.failing
+        health.sink_error, health.backlog = self.courier.failing, self.courier.behind
+        health.delivered = dict(self.courier.delivered)
 
 
 async def run_gateway(settings: GatewaySettings, sink: Sink, driver: Driver) -> None:
