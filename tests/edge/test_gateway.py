@@ -174,6 +174,43 @@ async def test_what_a_full_disk_lost_is_told_when_it_takes_a_word_again(tmp_path
     assert [gap.reason for gap in sink.gaps.values() if gap.source == TAGS] == [GapReason.SPOOL_FULL]
 
 
+async def test_a_driver_that_can_wait_is_held_while_the_spool_is_nearly_full(tmp_path: Path) -> None:
+    class Files:
+        served, held = 0, False
+
+        def hold(self, gate: asyncio.Event) -> None:
+            self.gate = gate
+
+        async def run(self, emit: Emit) -> None:
+            while self.served < 60:
+                self.held = self.held or not self.gate.is_set()
+                await self.gate.wait()
+                self.served += 1
+                emit([spectrum(self.served)])
+                await asyncio.sleep(0.02)
+            await asyncio.Event().wait()
+
+    sink, files = MemorySink(), Files()
+    await collect(tmp_path, sink, [[spectrum(1)]])
+    sink.failing = True
+    size = 20_000
+    gateway = Gateway(GatewaySettings(tmp_path / "spool.db", spool_limit=size, flush_ms=5, patience=5), sink, files)
+    running = asyncio.create_task(gateway.run())
+    async with asyncio.timeout(20):
+        while not files.held:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        assert 0.5 * size < gateway.health.spool_bytes < size
+        assert not gateway.health.spool_full
+        sink.failing = False
+        while files.served < 60:
+            await asyncio.sleep(0.01)
+    gateway.stop()
+    await running
+    assert sink.seqs() == list(range(1, 61))
+    assert sink.ranges() == []
+
+
 async def test_a_refused_spectrum_is_an_event_with_its_bytes_and_a_gap(tmp_path: Path) -> None:
     sink = MemorySink()
     at = T0 + timedelta(seconds=2)

@@ -26,6 +26,7 @@ from baro.edge.replay import Watermark
 from baro.edge.spool import Spool
 
 log = logging.getLogger(__name__)
+HOLD, GO_ON = 0.8, 0.6  # how full the spool is when drivers are held, and when they go on
 ASK_AGAIN = 0.5  # seconds between attempts to learn from the sink what it has of an unknown source
 
 
@@ -87,6 +88,8 @@ class Gateway:
         self._arrived = asyncio.Event()
         self._enough = asyncio.Event()
         self._stopping = False
+        self._gate = asyncio.Event()
+        self._gate.set()
 
     def stop(self) -> None:
         """Ask `run` to take in what has arrived, deliver and return."""
@@ -102,15 +105,22 @@ class Gateway:
             resume = getattr(self.driver, "resume", None)
             if resume is not None:
                 resume(await loop.run_in_executor(worker, keeper.seen))
+            hold = getattr(self.driver, "hold", None)
+            if hold is not None:
+                hold(self._gate)
             driver = asyncio.create_task(self.driver.run(self._emit))
             driver.add_done_callback(lambda _: self._nudge())
             try:
                 while not (self._stopping or driver.done()):
-                    await self._arrived.wait()
+                    with contextlib.suppress(TimeoutError):
+                        # a driver that is held may have nothing to say until it is let go
+                        await asyncio.wait_for(self._arrived.wait(), None if self._gate.is_set() else ASK_AGAIN)
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._enough.wait(), self.settings.flush_ms / 1000)
                     try:
                         await self._flush(worker, keeper)
+                        if hold is not None:
+                            self._hold(await loop.run_in_executor(worker, keeper.share))
                     except SinkUnreachableError as error:
                         self.health.sink_error = str(error)
                         await asyncio.sleep(ASK_AGAIN)
@@ -123,6 +133,13 @@ class Gateway:
                     await loop.run_in_executor(worker, keeper.close)
         if not driver.cancelled():
             driver.result()
+
+    def _hold(self, share: float) -> None:
+        """Hold the driver, or let it go on, as the spool fills."""
+        if share > HOLD:
+            self._gate.clear()
+        elif share < GO_ON:
+            self._gate.set()
 
     def _emit(self, emissions: Sequence[Emission]) -> None:
         if not emissions:
@@ -214,6 +231,10 @@ class _Keeper:
             for source, state in self.assembler.states.items()
             if state.tags
         }
+
+    def share(self) -> float:
+        """How full the spool is, 0 to 1."""
+        return self.spool.share
 
     def keep(self, batches: list[Received]) -> None:
         """Commit what arrived. Raises SinkUnreachableError before anything happened, SpoolBrokenError."""
