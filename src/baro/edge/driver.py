@@ -15,8 +15,8 @@ approved, logged command. They are found by entry points of the group ``baro.dri
 
         def resume(self, seen: Mapping[str, LastSeen]) -> None: ...    # optional: before `run`, what is kept already
 
-        def hold(self, gate: asyncio.Event) -> None: ...               # optional: before `run`; while the gate is clear,
-                                                                       # wait with what does not run away, such as files
+        def hold(self, gate: asyncio.Event) -> None: ...               # optional: before `run`; while it is clear, wait
+                                                                       # with what does not run away, such as files
 
         @staticmethod
         async def explore(settings: ExampleSettings) -> Offer: ...     # optional: what the wizard shows
