@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from edge_peers import MemorySink
 
 from baro.edge.drivers.files import FilesDriver, FilesSettings
@@ -24,6 +25,7 @@ PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[2], sys.argv[2] + "/tests/edge"]
+import pytest
 from edge_peers import MemorySink
 from tests.edge.drivers.test_files_killed import gateway
 sink = MemorySink()
@@ -51,6 +53,7 @@ def numbered(home: Path) -> int:
             return 0  # the table is being made
 
 
+@pytest.mark.clause("Annex 11 5", "별표 9 4.1")
 async def test_killed_again_and_again(tmp_path: Path) -> None:
     source = random.Random(4)
     drop = tmp_path / "drop"

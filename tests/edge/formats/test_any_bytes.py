@@ -92,6 +92,7 @@ def mutations(data: bytes, source: random.Random, count: int) -> Iterator[bytes]
         yield bytes(found)
 
 
+@pytest.mark.clause("Annex 11 5", "별표 9 4.1")
 def test_mutated_files_are_read_or_refused_in_type(shared_data: Path) -> None:
     source = random.Random(20261122)
     for file in sorted((shared_data / "formats").rglob("*")):

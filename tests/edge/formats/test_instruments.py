@@ -80,6 +80,7 @@ def test_opus_scales_and_pairs_blocks_of_one_kind_by_their_extremes() -> None:
     np.testing.assert_array_equal(second.values, [other * 3])
 
 
+@pytest.mark.clause("Annex 11 5", "별표 9 4.1")
 def test_opus_that_disagrees_is_refused_by_its_block() -> None:
     with pytest.raises(DataDisagreeError, match="MXY is 3") as caught:
         read(opus((ABSORBANCE, Y.tobytes()), (ITS_STATUS, status(MXY=3.0))))

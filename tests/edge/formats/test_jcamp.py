@@ -62,6 +62,7 @@ def test_every_form_of_a_table_gives_the_same_spectrum(form: str) -> None:
     assert {check.name for check in item.checks} >= {"NPOINTS", "FIRSTX", "FIRSTY", "MAXY", "MINY"}
 
 
+@pytest.mark.clause("Annex 11 5", "별표 9 4.1")
 @pytest.mark.parametrize(
     ("label", "value"),
     [("NPOINTS", "11"), ("NPOINTS", "9"), ("FIRSTY", "1.04"), ("MAXY", "1.20"), ("MINY", "0.90"), ("FIRSTX", "390")],
