@@ -117,6 +117,16 @@ def test_an_axis_each() -> None:
         read(shrunk)
 
 
+def test_empty_scans_are_told_and_passed_over() -> None:
+    flags = spc.Flag.MULTI | spc.Flag.OWN_X | spc.Flag.X_VALUES
+    full = sub("<", -128, 1, floats("<", np.arange(5)) + floats("<", Y), points=5)
+    reading = read(header(flags=flags, points=0, subfiles=2) + sub("<", -128, 0, b"") + full)
+    assert [item.block for item in reading.spectra] == ["2"]
+    assert "subfile 1 is empty" in reading.notes
+    with pytest.raises(FileDamagedError, match="all 2 subfiles are empty"):
+        read(header(flags=flags, points=0, subfiles=2) + 2 * sub("<", -128, 0, b""))
+
+
 def test_old_files_have_their_halves_exchanged() -> None:
     whole = (Y * 2.0 ** (32 - 4)).astype("<i4").view("<u4")
     swapped = ((whole >> 16) | (whole << 16)).astype("<u4").tobytes()

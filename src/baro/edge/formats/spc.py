@@ -48,6 +48,7 @@ _Y = """arbitrary interferogram absorbance Kubelka-Munk counts V deg mA mm mV lo
 relative_intensity energy - dB - - degF degC K refractive_index extinction_coefficient real imaginary complex"""
 X_UNITS = {code: unit.strip("-") for code, unit in enumerate(_X.split())}
 Y_UNITS = {code: unit.strip("-").replace("_", " ") for code, unit in enumerate(_Y.split())}
+COMPLEX = 26
 Y_UNITS |= {128: "transmittance", 129: "reflectance", 130: "single beam", 131: "emission"}
 
 
@@ -117,6 +118,8 @@ def read(data: bytes, name: str) -> Reading:
     notes: list[str] = []
     if head.year and not head.time:
         notes.append(f"the date has the year {head.year}, so it is not taken")
+    if head.y_type == COMPLEX:
+        notes.append("complex data: real and imaginary parts are as they lie in the file")
     spectra = _old(cursor, head, name, notes) if head.old else _new(cursor, head, name, notes)
     log = {} if head.old or not head.log else _log(cursor.named("log"), head, notes)
     kind = "XYXY" if head.flags & Flag.OWN_X else "XY" if head.flags & Flag.X_VALUES else "Y"
@@ -241,6 +244,8 @@ def _unit(head: _Head) -> tuple[str, str]:
 def _form(head: _Head) -> str:
     if head.y_type == 1 or head.x_type == 255:
         return "interferogram"
+    if head.x_type == 9 and head.flags & Flag.OWN_X:
+        return "peaks"
     # a chromatogram, an FID: the axis is a time
     return "series" if head.x_type in (4, 5, 11, 12, 23, 24, 25, 30) and not head.labels[0] else "spectrum"
 
@@ -310,6 +315,10 @@ def _own_x(cursor: Cursor, head: _Head, subfiles: int, name: str, notes: list[st
         exponent, index, z_at, _next, _noise, points, _scans, w_at = sub.unpack(f"{head.end}bHfffIIf", place + 1)
         if not head.flags & Flag.MULTI:
             points = head.points or points
+        elif not points:  # a scan in which nothing was found
+            notes.append(f"{sub.block} is empty")
+            place += 32
+            continue
         total += points
         bounded(1, total, block=sub.block, offset=place + 16)
         used = _exponent(head, exponent, multi=bool(head.flags & Flag.MULTI))
@@ -339,6 +348,8 @@ def _own_x(cursor: Cursor, head: _Head, subfiles: int, name: str, notes: list[st
         place += length
     if not directory:
         _rest(cursor, head, place, notes)
+    if not found:
+        raise FileDamagedError(f"all {subfiles} subfiles are empty", block="header", offset=24)
     return found
 
 
