@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 import numpy as np
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 
@@ -260,3 +262,35 @@ def test_killed_while_sealing_leaves_nothing_half(
     assert historian.check() == []
     known = {segment.path for segment in historian.segments()}
     assert known <= {str(path.relative_to(lake)) for path in lake.rglob("*.parquet")}
+
+
+def test_the_command_names_a_flipped_byte(
+    sink: PostgresSink, historian: Historian, server_url: str, company: UUID, lake: Path, tmp_path: Path
+) -> None:
+    write(sink, plant_block(1))
+    historian.seal_hot(LATER)
+    historian.compact(DAY + timedelta(days=1))
+    (segment,) = historian.segments()
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        # without the tables of people, the company has its id for its code
+        admin.execute(
+            "CREATE OR REPLACE FUNCTION people_company_id(code text) RETURNS uuid LANGUAGE sql AS 'SELECT code::uuid';"
+            " GRANT EXECUTE ON FUNCTION people_company_id(text) TO PUBLIC"
+        )
+    environment = os.environ | {
+        "BARO_HOME": str(tmp_path),
+        "BARO_DATABASE_URL": server_url,
+        "BARO_COMPANY": str(company),
+    }
+
+    def verify() -> tuple[int, str]:
+        command = [sys.executable, "-m", "baro", "verify", "observations"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    assert verify() == (0, "1 sealed files of 60 observations, 0 findings\n")
+    content = (lake / segment.path).read_bytes()
+    (lake / segment.path).write_bytes(content[:100] + bytes([content[100] ^ 4]) + content[101:])
+    status, told = verify()
+    assert status == 1
+    assert f"DAMAGED bytes {segment.path} {SOURCE} 1:1-60" in told

@@ -71,3 +71,7 @@ class Busy(HistorianError):
     """What was asked for was being sealed at this very moment, again and again. Ask again."""
 
     retryable = True
+
+
+class FormUnknown(HistorianError):
+    """Exports are written as .parquet, .arrow or .csv."""

@@ -27,6 +27,14 @@ class Part:
     source: str
     axis: str
     table: pa.Table
+    lot: str = ""
+
+
+def find_parts(session: Session, kind: Kind) -> tuple[list[Part], list[Segment]]:
+    """Everything there is of a kind: what is in no file, and the files. Raises Damaged, SealedFileMissing, Busy."""
+    with session.transaction() as cursor:
+        rows, bodies, sealed = _by_place(session, cursor, kind, None, None, None, None, None)
+    return [Part(row.source, row.axis, _hot(row, *bodies[row.id]), row.lot) for row in rows], sealed
 
 
 def read_parts(

@@ -35,7 +35,7 @@ _TRIES = 3
 _HOT = """
     SELECT id, source, epoch, first_seq, body, body_digest FROM historian_block
     WHERE company_id = %s AND kind = 'samples' AND segment_id IS NULL AND time_max >= %s AND time_min < %s
-      AND source = ANY (%s) AND (%s::text IS NULL OR lot = %s) ORDER BY source, epoch, first_seq
+      AND (%s::text[] IS NULL OR source = ANY (%s)) AND (%s::text IS NULL OR lot = %s) ORDER BY source, epoch, first_seq
 """
 # of a body's columns: time, quality, tag, value
 _NEEDED = pa.ipc.IpcReadOptions(included_fields=[1, 2, 3, 4])
@@ -49,12 +49,14 @@ class Places:
     hot: dict[str, list[pa.RecordBatch]]
 
 
-def find(session: Session, sources: Iterable[str], start: datetime, end: datetime, lot: str | None = None) -> Places:
-    """Files and hot blocks of these sources that reach into [start, end). Raises Damaged, Busy."""
-    wanted = sorted(set(sources))
+def find(
+    session: Session, sources: Iterable[str] | None, start: datetime, end: datetime, lot: str | None = None
+) -> Places:
+    """Files and hot blocks of these sources (None: of all) that reach into [start, end). Raises Damaged, Busy."""
+    wanted = None if sources is None else sorted(set(sources))
     with session.transaction() as cursor:
         for _ in range(_TRIES):
-            rows = _hot_rows(cursor, [session.company_id, start, end, wanted, lot, lot])
+            rows = _hot_rows(cursor, [session.company_id, start, end, wanted, wanted, lot, lot])
             segments = find_segments(
                 cursor, session.company_id, kind=Kind.SAMPLES, sources=wanted, start=start, end=end, lot=lot
             )
@@ -66,6 +68,22 @@ def find(session: Session, sources: Iterable[str], start: datetime, end: datetim
     for _, source, epoch, first_seq, body, digest in rows:
         hot.setdefault(source, []).append(_opened(source, epoch, first_seq, body, digest))
     return Places(sorted(segments, key=lambda segment: (segment.time_min, segment.id)), hot)
+
+
+def tags_of(data_dir: Path, places: Places) -> list[TagRef]:
+    """The tags of these places, by source and name. Raises Damaged, SealedFileMissing."""
+    found = set[TagRef]()
+    for segment in places.segments:
+        if segment.index_digest is None:
+            column = lake.table(data_dir, segment.path)["tag"]
+            names = column.combine_chunks().dictionary.to_pylist()
+        else:
+            names = list(_directory(data_dir, segment.path).places)
+        found.update(TagRef(segment.source, name) for name in names)
+    for source, batches in places.hot.items():
+        for batch in batches:
+            found.update(TagRef(source, name) for name in batch.column("tag").dictionary.to_pylist())
+    return sorted(found)
 
 
 def series(data_dir: Path, places: Places, tag: TagRef, start: int, end: int) -> Series:

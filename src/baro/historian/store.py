@@ -15,9 +15,10 @@ import numpy.typing as npt
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
+from duckdb import DuckDBPyConnection
 
 from baro.edge.blocks import OPTIONAL, UTC_US, Axis, Kind
-from baro.historian import catalogue, check, days, keeping, rollup, running, seal, series
+from baro.historian import catalogue, check, days, exporting, keeping, rollup, running, seal, series, sql
 from baro.historian.aggregate import BAD, Grid, How, Series, extremes
 from baro.historian.bodies import TAG, digest_rows, integers, matrix, texts
 from baro.historian.catalogue import BlockRow, EventRow, GapRow, LotRow, Segment
@@ -207,6 +208,26 @@ class Historian:
                     continue
             out.append(trace(ref, series.series(self.data_dir, places, ref, *reach), grid, points, how))
         return out
+
+    def tags(self, start: datetime, end: datetime, source: str | None = None) -> list[TagRef]:
+        """The tags of which there are samples in the files and blocks of [start, end), by source and name."""
+        places = series.find(self._session, None if source is None else [source], start, end)
+        return series.tags_of(self.data_dir, places)
+
+    def export(
+        self,
+        path: Path,
+        tags: Sequence[TagRef],
+        start: datetime,
+        end: datetime,
+        progress: exporting.Progress = lambda done, of: None,
+    ) -> int:
+        """See `exporting.export`."""
+        return exporting.export(self, path, tags, start, end, progress)
+
+    def sql(self) -> DuckDBPyConnection:
+        """See `sql.connect`."""
+        return sql.connect(self._session, self.data_dir)
 
     def downsampled(self, tag: str, lot: str, points: int = 1000) -> Trace:
         """The least and the greatest value of each of `points` / 2 equal spans of time of `tag` in `lot`.
