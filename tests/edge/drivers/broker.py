@@ -17,6 +17,7 @@ PASSWORDS = {"baro": "Baro-1234", "edge": "Edge-1234"}
 RIGHTS = """
 user baro
 topic read #
+topic read $SYS/#
 topic write spBv1.0/STATE/#
 topic write spBv1.0/+/NCMD/#
 user edge

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from broker import PASSWORDS, Broker
+from certificates import Authority
 from collecting import Collected, collecting, free_port
 
 from baro.config import config
@@ -232,6 +234,38 @@ async def test_plain_topics(broker: Broker) -> None:
         await found.until(lambda: len([one for one in found.samples("temperature") if one.quality & BAD]) == 3)
         assert all(np.isnan(one.value) for one in found.samples("temperature")[-3:])
         assert found.samples("humidity")[-1].quality & BAD
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")  # paho's, when a handshake fails
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
+async def test_both_sides_show_a_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BARO_HOME", str(tmp_path / "home"))
+    config.cache_clear()
+    ours, strangers = Authority(), Authority()
+    certificate, key = ours.issue("broker")
+    files = [tmp_path / name for name in ("authority.pem", "broker.pem", "broker.key")]
+    for file, content in zip(files, (ours.pem(), certificate, key), strict=True):
+        file.write_bytes(content)
+    secrets.put("mqtt-password", PASSWORDS["baro"].encode())
+    mine, my_key = ours.issue("baro")
+    for name, content in (("ca", ours.pem()), ("strangers", strangers.pem()), ("mine", mine), ("my-key", my_key)):
+        secrets.put(name, content)
+    topic = {"topic": "$SYS/broker/version", "source": "broker", "tag": "version", "kind": "text"}
+    with Broker(tmp_path / "mqtt", free_port(), (files[0], files[1], files[2])) as broker:
+
+        def with_(**more: str) -> SparkplugDriver:
+            url = f"mqtts://127.0.0.1:{broker.port}"
+            return SparkplugDriver(settings(broker, url=url, host="", sources={}, topics=[topic], **more))
+
+        async with collecting(with_(authority="ca", certificate="mine", key="my-key")) as found:
+            await found.until(lambda: found.samples("version"))
+            assert "mosquitto" in str(found.samples("version")[0].value)
+        for wrong in ({"authority": "strangers", "certificate": "mine", "key": "my-key"}, {"authority": "ca"}, {}):
+            async with collecting(with_(**wrong)) as found:
+                await found.until(lambda: found.links("broker") == [False])
+                assert not found.samples("version")
+    gc.collect()  # here, so that the warning is not another test's
+    config.cache_clear()
 
 
 @pytest.mark.sparkplug("message-flow-phid-sparkplug-clean-session-311", "message-flow-phid-sparkplug-clean-session-50")

@@ -276,6 +276,23 @@ def test_what_does_not_come_is_asked_for() -> None:
     assert host.wake() is None
 
 
+def test_a_node_whose_births_explain_nothing_is_not_asked_without_end() -> None:
+    host = ready(rebirth_pause=1.0, rebirth_most=300.0)
+    asked_at = []
+    seq = 0
+    send(host, "NBIRTH", birth(a=1.0), seq, now=0.0)
+    for tenth in range(600):
+        seq = (seq + 1) % 256
+        out = send(host, "NDATA", named("unheard", 1.0), seq, now=tenth / 10)
+        out += host.tick(tenth / 10, T)
+        if asked(out):
+            asked_at.append(tenth / 10)
+            seq = 0
+            send(host, "NBIRTH", birth(a=1.0), seq, now=tenth / 10)
+    assert len(asked_at) <= 7, asked_at
+    assert asked(send(host, "NDATA", named("unheard", 1.0), (seq + 1) % 256, now=9000.0)), "after a long peace at once"
+
+
 def test_a_message_before_its_birth_asks_for_one() -> None:
     host = ready()
     out = send(host, "NDATA", named("a", 1.0), 8)

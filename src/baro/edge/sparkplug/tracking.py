@@ -169,8 +169,7 @@ class Tracker:
         self._bdseq = number
         before = dict.fromkeys(self.devices)
         self._births.clear()
-        self.wake = self._asked = None
-        self._pause = self._waits.rebirth_pause
+        self.wake = None
         self._accept(message)
         out += self._declare(message, now_ms)
         self._live.update(before)  # devices live on until they are born again or die
@@ -244,12 +243,15 @@ class Tracker:
         return [*lost, *told, *self._ask(now)]
 
     def _ask(self, now: float) -> list[Output | Ask]:
-        """Ask for births, but never sooner than the pause after the last time."""
+        """Ask for births, but never sooner than the pause after the last time, whatever was born since: an edge node
+        whose births never explain its data shall not be asked without end. After a long peace the pause is short
+        again."""
         if self._asked is not None:
             if now < self._asked + self._pause:
                 self.wake = self._asked + self._pause
                 return []
-            self._pause = min(self._pause * 2, self._waits.rebirth_most)
+            peace = now > self._asked + 4 * self._pause
+            self._pause = self._waits.rebirth_pause if peace else min(self._pause * 2, self._waits.rebirth_most)
         self._asked = now
         self.wake = now + self._pause
         return [Ask(self.node)]
