@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -29,6 +30,8 @@ from baro.historian.sink import PostgresSink
 from baro.starting import find_database, prepare
 
 log = logging.getLogger("baro.gateway")
+CARRIED_OUT = "approved command carried out"
+WRITE_S = 20.0
 LOOK_S = 2.0
 """Seconds between looks at the connections on record, and between two words of how they are."""
 
@@ -53,6 +56,16 @@ class Plan:
     company: UUID
     connections: tuple[Connection, ...]
     trusted: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A command that this gateway carries out."""
+
+    id: UUID
+    connection: str
+    name: str
+    value: float | None
 
 
 class Book:
@@ -104,6 +117,36 @@ class Book:
         with connection.transaction(), connection.cursor() as cursor:
             Context(company).apply(cursor)
             cursor.executemany(_TELL, [_row(company, state) for state in states])
+
+    def claim(self, company: UUID, running: list[str]) -> list[Claimed]:
+        """The approved commands of the running connections; from now on they are being carried out, by us alone. What
+        waited for too long is marked as such. Raises psycopg.Error."""
+        connection = self._connected()
+        with connection.transaction():
+            Context(company, None, "baro gateway", CARRIED_OUT).apply(connection)
+            connection.execute(
+                "UPDATE plant_command SET state = 'expired' WHERE company_id = %s AND state = 'approved'"
+                " AND execute_until <= now()",
+                [company],
+            )
+            found = connection.execute(
+                "UPDATE plant_command SET state = 'executing', executed_at = now()"
+                " WHERE company_id = %s AND state = 'approved' AND connection_id = ANY(%s::uuid[])"
+                " RETURNING id, connection_id, name, value",
+                [company, running],
+            ).fetchall()
+        return [Claimed(id_, str(of), name, value) for id_, of, name, value in found]
+
+    def finish(self, company: UUID, command: Claimed, state: str, result: Mapping[str, object]) -> None:
+        """What came of a command. Raises psycopg.Error."""
+        connection = self._connected()
+        with connection.transaction():
+            Context(company, None, "baro gateway", CARRIED_OUT).apply(connection)
+            connection.execute(
+                "UPDATE plant_command SET state = %s, result = %s"
+                " WHERE company_id = %s AND id = %s AND state = 'executing'",
+                [state, Jsonb(dict(result)), company, command.id],
+            )
 
     def close(self) -> None:
         """Give the connection back. The next question opens another."""
@@ -166,6 +209,21 @@ def _give_back(gateway: Gateway) -> None:
         gateway.sink.close()
 
 
+async def carry_out(book: Book, company: UUID, collector: Collector) -> None:
+    """Carry out what was approved, each command once. Raises psycopg.Error, after which a result may be missing."""
+    running = [state.connection.id for state in collector.states() if any(state.health.linked.values())]
+    for command in await asyncio.to_thread(book.claim, company, running):
+        log.info("command %s: %s %s", command.id, command.name, command.value)
+        try:
+            told = {"name": command.name, "value": command.value}
+            result = dict(await asyncio.wait_for(collector.write(command.connection, told), WRITE_S))
+            state = "done"
+        except Exception as error:
+            # whatever a driver raises, what came of the command is put down
+            state, result = "failed", {"error": f"{type(error).__name__}: {error}"}
+        await asyncio.to_thread(book.finish, company, command, state, result)
+
+
 async def _collect() -> None:
     # a publish is thousands of lists of numbers, none of them in a cycle: looking through them every 700 objects
     # took a fifth of the gateway's time
@@ -207,6 +265,7 @@ async def _collect() -> None:
                     trust.store().keep_only(plan.trusted)
                     collector.want(plan.connections)
                     await asyncio.to_thread(book.tell, plan.company, collector.states())
+                    await carry_out(book, plan.company, collector)
                 told = ""
             except psycopg.Error as error:
                 book.close()

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from baro.edge.driver import Driver
+from baro.edge.errors import LinkLostError, WriteRefusedError
 from baro.edge.gateway import Gateway, Health
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,19 @@ class Collector:
         lines = sorted(self._lines.values(), key=lambda line: line.connection.code)
         return [line.state() for line in lines]
 
+    async def write(self, connection_id: str, command: Mapping[str, object]) -> Mapping[str, object]:
+        """Have a connection's driver carry out an approved command. Raises LinkLostError where it does not run,
+        WriteRefusedError where its driver cannot write, and what the driver raises."""
+        line = self._lines.get(connection_id)
+        driver = line.driver if line is not None else None
+        if driver is None:
+            raise LinkLostError("the connection does not run")
+        write = getattr(driver, "write", None)
+        if write is None:
+            raise WriteRefusedError("this driver only reads")
+        result: Mapping[str, object] = await write(command)
+        return result
+
     async def close(self) -> None:
         """Stop all: take in what has arrived, and deliver for as long as a gateway's patience lasts."""
         tasks = [line.task for line in self._lines.values()]
@@ -97,9 +112,14 @@ class _Line:
         self._gateway: Gateway | None = None
         self.task = asyncio.create_task(self._run(), name=f"connection {connection.code}")
 
+    @property
+    def driver(self) -> Driver | None:
+        """Its driver, while it runs."""
+        return self._gateway.driver if self._gateway is not None else None
+
     def state(self) -> ConnectionState:
         """How it is."""
-        driver = self._gateway.driver if self._gateway is not None else None
+        driver = self.driver
         return ConnectionState(
             self.connection,
             self.health,

@@ -74,6 +74,10 @@ class CertificateChangedError(CertificateRefusedError):
     """The server shows another certificate than the one that was trusted."""
 
 
+class WriteRefusedError(EdgeError):
+    """The command was not carried out."""
+
+
 class LinkLostError(EdgeError):
     """The instrument's server no longer answers."""
 

@@ -53,6 +53,7 @@ TABLES: dict[str, str | Promise] = {
     "plant_annotation": _("annotation of a trend"),
     "plant_clockevent": _("event of the clock"),
     "plant_computerisedsystem": _("computerised system"),
+    "plant_command": _("command to equipment"),
     "plant_connection": _("connection"),
     "plant_contextinterval": _("interval of a batch or phase"),
     "plant_equipment": _("equipment"),
@@ -75,6 +76,7 @@ TABLES: dict[str, str | Promise] = {
 REASONS = frozenset(
     {
         gettext_noop("API token created"),
+        gettext_noop("approved command carried out"),
         gettext_noop("accountability statement accepted"),
         gettext_noop("annotated on the trend"),
         gettext_noop("audit trail exported"),

@@ -36,16 +36,26 @@ class Permission(models.TextChoices):
     MANAGE_CONNECTIONS = "manage_connections", _("connect instruments and machines")
     ANNOTATE = "annotate", _("annotate trends")
     CORRECT_CONTEXT = "correct_context", _("correct what was made where and when")
+    REQUEST_COMMANDS = "request_commands", _("ask for a command to equipment")
+    APPROVE_COMMANDS = "approve_commands", _("approve a command to equipment")
     EVALUATE_SYSTEMS = "evaluate_systems", _("evaluate a system")
     MANAGE_RETENTION = "manage_retention", _("set retention rules, place and lift legal holds")
 
 
 MAY: dict[Role, frozenset[Permission]] = {
-    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ANNOTATE}),
+    Role.OPERATOR: frozenset({Permission.VIEW, Permission.ANNOTATE, Permission.REQUEST_COMMANDS}),
     Role.ANALYST: frozenset({Permission.VIEW, Permission.ANNOTATE, Permission.REVIEW_AUDIT}),
     # checks a result before it is judged (중간검토자), never one that is his own: see `people.segregation`
     Role.INTERIM_REVIEWER: frozenset({Permission.VIEW, Permission.ANNOTATE}),
-    Role.PRODUCTION_HEAD: frozenset({Permission.VIEW, Permission.ANNOTATE, Permission.CORRECT_CONTEXT}),
+    Role.PRODUCTION_HEAD: frozenset(
+        {
+            Permission.VIEW,
+            Permission.ANNOTATE,
+            Permission.CORRECT_CONTEXT,
+            Permission.REQUEST_COMMANDS,
+            Permission.APPROVE_COMMANDS,
+        }
+    ),
     Role.QUALITY_HEAD: frozenset(
         {
             Permission.VIEW,
@@ -59,9 +69,10 @@ MAY: dict[Role, frozenset[Permission]] = {
             Permission.REVIEW_ACCESS,
             Permission.EVALUATE_SYSTEMS,
             Permission.MANAGE_RETENTION,
+            Permission.APPROVE_COMMANDS,
         }
     ),
-    Role.SCIENTIST: frozenset({Permission.VIEW, Permission.ANNOTATE}),
+    Role.SCIENTIST: frozenset({Permission.VIEW, Permission.ANNOTATE, Permission.REQUEST_COMMANDS}),
     # no interest in the data: an administrator manages people and machines, not records, and each change of
     # rights only together with another
     Role.ADMINISTRATOR: frozenset(

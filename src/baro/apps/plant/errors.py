@@ -54,3 +54,16 @@ class IntervalInvalid(BaroError):
     code = "PLT-0035"
     message = _("The interval cannot be recorded as it is: %(detail)s.")
     advice = _("A batch needs a lot number, a phase a name, and the end comes after the beginning.")
+
+
+class CommandNotAllowed(BaroError):
+    code = "PLT-0022"
+    message = _("This command is not on the list of the connection, or its value is beyond the limits there.")
+    advice = _("Choose a command of the list and a value within its limits.")
+
+
+class CommandClosed(BaroError):
+    code = "PLT-0023"
+    status = 409
+    message = _("The command was decided on already.")
+    advice = _("Load the page again and look at what came of it.")

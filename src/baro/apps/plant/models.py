@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from baro.apps.ledger.models import Record
 from baro.apps.ledger.naming import Named
 from baro.apps.plant.clock.models import ClockEvent, ClockReading
-from baro.apps.plant.connections.models import Connection, ConnectionState, TrustedCertificate
+from baro.apps.plant.connections.models import Command, Connection, ConnectionState, TrustedCertificate
 from baro.apps.plant.context.models import ContextInterval, PhaseRule
 from baro.apps.plant.files.models import FileCheck, FindingAcknowledgment
 from baro.apps.plant.inventory.models import ComputerisedSystem, SystemEvaluation, SystemInterface
@@ -73,6 +73,7 @@ __all__ = [
     "Annotation",
     "ClockEvent",
     "ClockReading",
+    "Command",
     "ComputerisedSystem",
     "Connection",
     "ConnectionState",

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from baro.apps.plant import views
+from baro.apps.plant.connections import command_views as commands
 from baro.apps.plant.connections import views as connections
 from baro.apps.plant.files import views as files
 from baro.apps.plant.trends import views as trends
@@ -17,6 +18,11 @@ urlpatterns = [
     path("connections/new/values", connections.values, name="explore-values"),
     path("connections/new/trial", connections.attempt, name="try-connection"),
     path("connections/new/record", connections.record, name="record-connection"),
+    path("connections/add", commands.edit, name="add-connection"),
+    path("connections/<uuid:connection_id>/edit", commands.edit, name="edit-connection"),
+    path("connections/<uuid:connection_id>/command", commands.request_command, name="request-command"),
+    path("connections/commands/<uuid:command_id>/approve", commands.approve_command, name="approve-command"),
+    path("connections/commands/<uuid:command_id>/refuse", commands.refuse_command, name="refuse-command"),
     path("connections/own-certificate", connections.own_certificate, name="own-certificate"),
     path("connections/<uuid:connection_id>/switch", connections.switch, name="switch"),
     path("connections/certificates/<uuid:certificate_id>/withdraw", connections.withdraw, name="withdraw"),

@@ -85,7 +85,7 @@ class Asked:
             settings=settings,
             name_ko=form.get("name_ko", "").strip(),
             name_en=form.get("name_en", "").strip(),
-            equipment_id=_uuid(form.get("equipment", "")),
+            equipment_id=uuid_of(form.get("equipment", "")),
         )
 
 
@@ -121,8 +121,8 @@ class Picked:
                     tag=text["tag"],
                     label=text["label"] or text["tag"] or text["source"],
                     unit=text["unit"],
-                    low=_number(text["low"]),
-                    high=_number(text["high"]),
+                    low=number_of(text["low"]),
+                    high=number_of(text["high"]),
                     until=_day(text["until"]),
                 )
             )
@@ -132,7 +132,8 @@ class Picked:
 FIELDS = ("path", "kind", "source", "tag", "label", "unit", "low", "high", "until")
 
 
-def _number(text: str) -> float | None:
+def number_of(text: str) -> float | None:
+    """The number in a field, None where there is none."""
     try:
         return float(text)
     except ValueError:
@@ -146,7 +147,8 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _uuid(text: str) -> UUID | None:
+def uuid_of(text: str) -> UUID | None:
+    """The key in a field, None where there is none."""
     try:
         return UUID(text)
     except ValueError:

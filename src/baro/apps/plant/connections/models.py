@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.models import Record
@@ -59,6 +60,40 @@ class TrustedCertificate(Record):
 
     def __str__(self) -> str:
         return self.thumbprint
+
+
+class Command(Record):
+    """A command to equipment: by the list of its connection, asked for by one person, approved by another, carried out
+    once. `result` is what came of it."""
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", _("waits for approval")
+        REFUSED = "refused", _("refused or taken back")
+        APPROVED = "approved", _("approved")
+        EXECUTING = "executing", _("being carried out")
+        DONE = "done", _("carried out")
+        FAILED = "failed", _("failed")
+        EXPIRED = "expired", _("not carried out in time")
+
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="commands")
+    name = models.CharField(_("command"), max_length=100)
+    target = models.CharField(_("target"), max_length=500)
+    value = models.FloatField(_("value"), null=True)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.REQUESTED)
+    requested_by = models.ForeignKey("people.User", on_delete=models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField(_("requested at"), default=timezone.now)
+    decided_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
+    signature = models.ForeignKey("ledger.Signature", on_delete=models.PROTECT, null=True, related_name="+")
+    execute_until = models.DateTimeField(_("to be carried out until"), null=True)
+    executed_at = models.DateTimeField(_("carried out at"), null=True)
+    result = models.JSONField(_("result"), default=dict)
+
+    class Meta:
+        ordering = ["-requested_at"]
+        indexes = [models.Index(fields=["company", "state"], name="plant_command_state")]
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.name}"
 
 
 class ConnectionState(models.Model):

@@ -12,12 +12,13 @@ from django.db import connection as database
 from django.utils import timezone
 
 from baro.apps.plant.clock.watch import source_offsets
-from baro.apps.plant.connections.models import Connection, ConnectionState, TrustedCertificate
+from baro.apps.plant.connections.models import Command, Connection, ConnectionState, TrustedCertificate
 from baro.apps.plant.connections.words import Refusal, refusal
 from baro.apps.plant.queries import Link, links
 
 SILENT_AFTER = timedelta(seconds=15)
 WINDOW_S = 60
+COMMANDS_SHOWN = 20
 CERTIFICATE_SOON = timedelta(days=30)
 
 
@@ -81,6 +82,17 @@ def connections_now(company: UUID) -> list[ConnectionNow]:
 def certificates() -> Iterable[TrustedCertificate]:
     """Certificates of servers, those that are trusted first."""
     return TrustedCertificate.objects.order_by("-trusted", "address")
+
+
+def commands_shown() -> list[Command]:
+    """The newest commands to equipment."""
+    found = Command.objects.select_related("connection", "requested_by", "decided_by")
+    return list(found.order_by("-requested_at")[:COMMANDS_SHOWN])
+
+
+def writable() -> list[Connection]:
+    """The connections over which something may be written by an approved command."""
+    return [one for one in Connection.objects.filter(enabled=True) if one.settings.get("writes")]
 
 
 def _newest(company: UUID, sources: Iterable[str]) -> dict[str, datetime]:

@@ -20,7 +20,7 @@ from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
 from baro.apps.plant.connections.models import Connection, TrustedCertificate
 from baro.apps.plant.errors import CertificateInvalid, ConnectionInvalid
-from baro.apps.plant.models import Instrument, Tag
+from baro.apps.plant.models import Equipment, Instrument, Tag
 from baro.edge import secrets
 from baro.edge.driver import Choice, load_driver, settings_of
 from baro.edge.errors import EdgeError
@@ -226,6 +226,8 @@ def _save(actor: Actor, connection_id: UUID | None, told: Told, reason: str, per
         connection.code, connection.driver, connection.enabled = code, told.driver, told.enabled
         connection.settings = settings.model_dump(mode="json", exclude_defaults=True)
         connection.name_ko, connection.name_en = told.name_ko or code, told.name_en or told.name_ko or code
+        if told.equipment_id is not None and not Equipment.objects.filter(id=told.equipment_id).exists():
+            raise ConnectionInvalid(detail=_("equipment"))
         connection.equipment_id = told.equipment_id
         try:
             with transaction.atomic():

@@ -18,7 +18,7 @@ from baro.apps.people.roles import Permission
 from baro.apps.plant.connections import looking, services
 from baro.apps.plant.connections.asking import Asked, Picked
 from baro.apps.plant.connections.models import Connection, TrustedCertificate
-from baro.apps.plant.connections.queries import certificates, connections_now
+from baro.apps.plant.connections.queries import certificates, commands_shown, connections_now, writable
 from baro.apps.plant.connections.words import refusal
 from baro.apps.plant.errors import CertificateInvalid
 from baro.apps.plant.models import Equipment
@@ -38,7 +38,11 @@ def connections(request: HttpRequest) -> HttpResponse:
         "refresh": REFRESH_S,
         "rows": connections_now(request.user.company_id),
         "certificates": certificates(),
+        "commands": commands_shown(),
+        "writable": writable(),
         "manages": request.user.may(Permission.MANAGE_CONNECTIONS),
+        "asks": request.user.may(Permission.REQUEST_COMMANDS),
+        "approves": request.user.may(Permission.APPROVE_COMMANDS),
     }
     return render(request, "plant/connections.html", page)
 

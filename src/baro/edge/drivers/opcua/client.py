@@ -29,6 +29,7 @@ from baro.edge.drivers.opcua.offer import choose, explore
 from baro.edge.drivers.opcua.security import open_session, prepare
 from baro.edge.drivers.opcua.settings import OpcUaSettings
 from baro.edge.drivers.opcua.values import node_of
+from baro.edge.drivers.opcua.writing import write
 from baro.edge.errors import LinkLostError, NothingToCollectError
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,12 @@ class OpcUaDriver:
         """What is kept of each source already; from there on the server is asked for its history."""
         self._seen = dict(seen)
 
+    async def write(self, command: Mapping[str, object]) -> Mapping[str, object]:
+        """Carry out one approved command of the list. Raises WriteRefusedError, LinkLostError."""
+        if self._link is None or not self._link.sources or self._link.client is None:
+            raise LinkLostError("there is no link")
+        return await write(self._link.client, self.settings, command)
+
     async def run(self, emit: Emit) -> None:
         settings = self.settings
         sources = settings.sources or (settings.url,)
@@ -97,6 +104,7 @@ class _Link:
         self._seen = seen
         self.sources: tuple[str, ...] = ()
         self.certificate_until: datetime | None = None
+        self.client: Client | None = None
         self._loop = asyncio.get_running_loop()
         self._joins: list[StreamJoin] = []
         self._machines: list[MachineTags] = []
@@ -107,7 +115,7 @@ class _Link:
     async def hold(self) -> None:
         """Connect, subscribe, watch. Raises what ended the link."""
         secured = await prepare(self.settings, self.settings.silence_s)
-        client = secured.client
+        self.client = client = secured.client
         try:
             await open_session(secured, self.settings.url)
             self.certificate_until = secured.until

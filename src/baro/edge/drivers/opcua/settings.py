@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +18,20 @@ class ChosenNode(BaseModel):
     source: str
     tag: str
     node: str
+
+
+class AllowedWrite(BaseModel):
+    """A command that may be asked for: writing a number to `node` within low and high, or calling the method `node` of
+    `object` without arguments."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    node: str
+    kind: Literal["write", "method"] = "write"
+    object: str = ""
+    low: float = -math.inf
+    high: float = math.inf
 
 
 class OpcUaSettings(DriverSettings):
@@ -41,6 +56,9 @@ class OpcUaSettings(DriverSettings):
     lots: dict[str, str] = Field(default_factory=dict, description="Source to the variable that tells its lot.")
     history: bool = Field(
         default=True, description="After a cut, read what the server kept of the tags meanwhile, where it keeps any."
+    )
+    writes: tuple[AllowedWrite, ...] = Field(
+        default=(), description="What may be written, each time by an approved command only. Empty: nothing."
     )
     publishing_ms: int = Field(default=40, ge=5, le=60_000, description="Publishing interval, ms.")
     spectra_queue: int = Field(
