@@ -19,7 +19,7 @@ from collecting import Collected, collecting, free_port
 from baro.config import config
 from baro.edge import secrets
 from baro.edge.blocks import Axis
-from baro.edge.driver import LinkState, LotReport, Refusal, SamplesLost, driver_of, settings_of
+from baro.edge.driver import Choice, LinkState, LotReport, Refusal, Sample, SamplesLost, driver_of, settings_of
 from baro.edge.drivers.sparkplug import SparkplugDriver, SparkplugSettings
 from baro.edge.quality import BAD, BAD_NO_DATA, GOOD, UNCERTAIN_LAST_USABLE_VALUE
 from tests.node import NodeProgram
@@ -234,6 +234,37 @@ async def test_plain_topics(broker: Broker) -> None:
         await found.until(lambda: len([one for one in found.samples("temperature") if one.quality & BAD]) == 3)
         assert all(np.isnan(one.value) for one in found.samples("temperature")[-3:])
         assert found.samples("humidity")[-1].quality & BAD
+
+
+async def test_what_speaks_is_offered_and_what_was_chosen_is_read(broker: Broker) -> None:
+    with edge(broker) as node:
+        await node.heard("birth")
+        node.tell(do="device", device="NIR", payload=BIRTH)
+        looking = asyncio.create_task(SparkplugDriver.explore(settings(broker, rebirth_s=0.2)))
+        for value in range(5, 40):  # an edge node that says nothing is not heard
+            await asyncio.sleep(0.1)
+            uptime = [{"name": "uptime", "type": "Int32", "value": value, "timestamp": NOW + value}]
+            node.tell(do="node", payload={"timestamp": NOW, "metrics": uptime})
+        offer = await looking
+        found = {one.address: one for one in offer.walk() if one.kind != "folder"}
+        assert found[f"{DEVICE}#Temperature"].value == 21.5
+        assert found[f"{DEVICE}#Lot"].value == "L-1"
+        scan = found[f"{DEVICE}#Scan"]
+        assert (scan.kind, scan.axis) == ("spectrum", Axis((1100.0, 1102.0, 1104.0), "nm"))
+        assert "Plant/Press#uptime" in found
+        assert not any("bdSeq" in address or "Rebirth" in address for address in found)
+        chosen = [
+            Choice(found[f"{DEVICE}#Temperature"].path, "press-1", "product_temperature"),
+            Choice(found[f"{DEVICE}#Lot"].path, "press-1", "LotId"),
+            Choice(scan.path, "press-1/nir"),
+        ]
+        made = SparkplugDriver.choose(settings(broker), chosen)
+        assert settings_of("sparkplug", json.loads(made.model_dump_json())) == made
+        async with collecting(SparkplugDriver(made)) as out:
+            assert (await out.value("product_temperature", 21.5)).lot == "L-1"
+            (spectrum,) = await out.until(out.spectra)
+            assert spectrum.source == "press-1/nir"
+            assert {one.tag for one in out if isinstance(one, Sample)} == {"product_temperature", "LotId"}
 
 
 @pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")  # paho's, when a handshake fails

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -85,6 +85,10 @@ class Devices:
 
     def __init__(self, settings: SparkplugSettings) -> None:
         self.settings = settings
+        self._tags: dict[str, dict[str, str]] = {}
+        for place, tag in settings.tags.items():
+            device, _, metric = place.partition("#")
+            self._tags.setdefault(device, {})[metric] = tag
         self._last: dict[str, dict[str, tuple[Value, int]]] = {}  # by source and tag
         self._lots: dict[str, str] = {}
         self._readers: dict[str, list[SpectrumReader]] = {}
@@ -112,7 +116,7 @@ class Devices:
         return self._refused(output, now)
 
     def _readings(self, output: Born | Data, now: datetime) -> list[Emission]:
-        name = _name(output.node, output.device)
+        name = device_name(output.node, output.device)
         readers = self._readers.get(name, ())
         source = self._source(name)
         at = time_of(output.time, now)
@@ -127,11 +131,14 @@ class Devices:
             out += reader.take(output.readings, at)
             taken |= reader.taken
         if source:
-            data = [one for one in output.readings if _is_data(one, taken)]
-            out += self._samples(source, data, at, isinstance(output, Born))
+            data = [one for one in output.readings if is_data(one, taken)]
+            out += self._samples(source, data, at, isinstance(output, Born), self._tags.get(name))
         return out
 
-    def _samples(self, source: str, readings: Sequence[Reading], at: datetime, birth: bool) -> Iterable[Emission]:
+    def _samples(
+        self, source: str, readings: Sequence[Reading], at: datetime, birth: bool, tags: Mapping[str, str] | None
+    ) -> Iterable[Emission]:
+        """tags: metric → tag of those that are wanted; None: all, under their names."""
         lot_metric = self.settings.lots.get(source)
         last = self._last.setdefault(source, {})
         lot = self._lots.get(source, "")
@@ -143,15 +150,18 @@ class Devices:
                     self._lots[source] = lot = fresh
                     out.append(LotReport(source, time_of(reading.time, at), lot))
         for reading in readings:
+            tag = reading.name if tags is None else tags.get(reading.name)
+            if tag is None:
+                continue
             value, status = value_of(reading)
             if not reading.historical:
-                last[reading.name] = value, status
+                last[tag] = value, status
             time = time_of(reading.time, at)
-            out.append(Sample(source, time, status, lot, reading.name, value, reading.historical, birth))
+            out.append(Sample(source, time, status, lot, tag, value, reading.historical, birth))
         return out
 
     def _died(self, output: Died, now: datetime) -> list[Emission]:
-        name = _name(output.node, output.device)
+        name = device_name(output.node, output.device)
         source = self._source(name)
         at = time_of(output.time, now)
         out: list[Emission] = []
@@ -170,13 +180,15 @@ class Devices:
     def _refused(self, output: Refused, now: datetime) -> list[Emission]:
         if not isinstance(output.topic, Topic):
             return []
-        source = self._source(_name(output.topic.node, output.topic.device))
+        source = self._source(device_name(output.topic.node, output.topic.device))
         reason = f"{output.topic.type}: {output.reason}"
         return [Refusal(source, None, now, None, reason, output.payload)] if source else []
 
     def _source(self, name: str) -> str:
         """The source of a device; "" for one that is not read."""
-        return self.settings.sources.get(name, "") if self.settings.sources else name
+        if self.settings.sources or self.settings.spectra:
+            return self.settings.sources.get(name, "")
+        return name
 
     def _sources(self, name: str) -> tuple[str, ...]:
         """The sources of a device: of its samples, and of its spectra."""
@@ -190,11 +202,11 @@ class Devices:
         return [source for device, source in devices.items() if device == name or device.startswith(f"{name}/")]
 
 
-def _name(node: Node, device: str) -> str:
+def device_name(node: Node, device: str) -> str:
     return f"{node}/{device}" if device else str(node)
 
 
-def _is_data(reading: Reading, taken: set[str]) -> bool:
+def is_data(reading: Reading, taken: Set[str] = frozenset()) -> bool:
     """Is this a value to be kept? Not those that steer the session, nor those marked as transient."""
     return not (
         reading.transient

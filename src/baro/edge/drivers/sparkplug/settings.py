@@ -65,7 +65,11 @@ class SparkplugSettings(DriverSettings):
     groups: tuple[str, ...] = Field(default=(), description="Groups that are read. Empty: all.")
     sources: dict[str, str] = Field(
         default_factory=dict,
-        description="Devices to read: group/node/device or group/node to source. Empty: all, named after themselves.",
+        description="Devices to read: group/node/device or group/node to source. Empty, and no spectra: all.",
+    )
+    tags: dict[str, str] = Field(
+        default_factory=dict,
+        description="Metrics to read, as group/node/device#metric to tag. Of devices not named here: all.",
     )
     lots: dict[str, str] = Field(default_factory=dict, description="Source to the metric that holds its lot.")
     spectra: tuple[SpectrumSettings, ...] = Field(default=(), description="Metrics that hold spectra.")
