@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from baro.apps.people.roles import Permission
+from baro.apps.plant.trends.exports import Form
 from baro.apps.plant.trends.words import words
 
 SPANS = (
@@ -22,10 +23,38 @@ SPANS = (
 )
 """Stretches of time to choose, in seconds."""
 
+MODES = (("time", _("Over time")), ("lots", _("Lots compared")), ("spectra", _("Spectra")))
+SCRIPTS = {
+    "time": "baro/js/trendlive.js",
+    "lots": "baro/js/trendlots.js",
+    "spectra": "baro/js/trendspectra.js",
+}
+EMPTY = {
+    "time": _(
+        "Nothing is chosen yet. Search for a tag by its name, its source, its equipment or its unit, and add it."
+    ),
+    "lots": _("Nothing is chosen yet. Add a tag, and choose two lots or more to lay them over each other."),
+    "spectra": _("There are no spectra here. Choose a source and a lot."),
+}
+"""What is said where nothing is drawn."""
+
 
 @require_GET
 def trends(request: HttpRequest) -> HttpResponse:
-    """The address holds the view: tags, and from when to when."""
+    """The address holds the view: tags, and from when to when; lots and what they are aligned by; or spectra."""
     if not request.user.may(Permission.VIEW):
         raise request.user.why_not(Permission.VIEW)
-    return render(request, "plant/trends.html", {"section": "trends", "words": words(), "spans": SPANS})
+    mode = request.GET.get("mode", "time")
+    mode = mode if mode in EMPTY else "time"
+    page = {
+        "section": "trends",
+        "mode": mode,
+        "script": SCRIPTS[mode],
+        "modes": MODES,
+        "empty": EMPTY[mode],
+        "words": words(),
+        "spans": SPANS,
+        "forms": list(Form),
+        "may_annotate": request.user.may(Permission.ANNOTATE),
+    }
+    return render(request, "plant/trends.html", page)

@@ -1,14 +1,14 @@
 // The chart of trends: a pane a unit, one axis of time, states as bars, gaps hatched, quality drawn as what it is.
 
 import { colour } from "./charts.js";
-import { offsetAt, timeText, zoneName } from "./trendtime.js";
+import { offsetAt, stamp, timeText, zoneName } from "./trendtime.js";
 import { fill, words } from "./words.js";
 
-const SERIES = ["#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"];
-const DASHES = ["solid", "solid", "solid", "longdashdot", "longdashdot", "longdashdot"];
+export const SERIES = ["#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"];
+export const DASHES = ["solid", "solid", "solid", "longdashdot", "longdashdot", "longdashdot"];
 const UNCERTAIN = 0x40000000, BAD = 0x80000000;
 const PANE = 190, LANE = 26, SPACE = 26, FOOT = 52;
-const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour.text };
+export const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour.text };
 
 /** Ranges of panes stay as they were once drawn, and only grow: a jumping axis makes noise look like a trend. */
 const held = new Map();
@@ -21,10 +21,10 @@ export function length(ms) {
   return s < 172800 ? fill(words.hours, { n: of(s / 3600) }) : fill(words.days, { n: of(s / 86400) });
 }
 
-const digits = (v, series) => (v === null ? "×" : series.decimals === null
+export const digits = (v, series) => (v === null ? "×" : series.decimals === null
   ? String(Number(v.toPrecision(7))) : v.toLocaleString("en", { minimumFractionDigits: series.decimals, maximumFractionDigits: series.decimals + 2 }));
 
-function paneRange(key, curves, fit) {
+export function paneRange(key, curves, fit) {
   let low = Infinity, high = -Infinity;
   for (const { series, low: lows, high: highs } of curves) {
     for (const v of lows) if (v !== null && v < low) low = v;
@@ -48,7 +48,7 @@ function paneRange(key, curves, fit) {
 const within = (gaps, a, b) => gaps.some((gap) => gap.start < b && (gap.end ?? Infinity) > a);
 
 /** The points of a curve as lines: of spans both extremes, parts of uncertain quality apart, nothing over silence. */
-function lines(curve, gaps, shift) {
+export function lines(curve, gaps, shift) {
   const { time, value, low, high, quality, step_ms: step, silence_ms: silence } = curve;
   const good = { x: [], y: [] }, uncertain = { x: [], y: [] }, bad = [], cursor = { x: [], y: [], text: [] };
   let before = null, up = true;
@@ -87,25 +87,39 @@ function lines(curve, gaps, shift) {
 }
 const hex = (code) => `0x${code.toString(16).toUpperCase().padStart(8, "0")}`;
 
-function lanes(shown, order, bands) {
+/** What the equipment did, a lane for each unit and level, the batch on top. */
+function context(shown) {
+  const order = ["batch", "unit_procedure", "operation", "phase"], found = new Map();
+  for (const one of [...shown.context].sort((a, b) => order.indexOf(a.level) - order.indexOf(b.level))) {
+    const key = `${one.equipment}/${one.level}`;
+    if (!found.has(key)) found.set(key, { name: `${one.equipment} ${words[one.level]}`, runs: [] });
+    found.get(key).runs.push({
+      start: Math.max(one.start, shown.start), end: Math.min(one.end ?? shown.end, shown.end), quality: 0,
+      text: `${one.name || one.lot_no}${one.corrected ? ` (${words.corrected})` : ""}`,
+    });
+  }
+  return [...found.values()];
+}
+
+function lanes(shown, order) {
   const own = order.map((ref) => shown.timelines.find((t) => t.series.ref === ref)).filter(Boolean);
-  return [...(bands ?? []), ...own.map((t) => ({
+  return [...context(shown), ...own.map((t) => ({
     name: t.series.title, runs: t.text.map((text, i) => ({ start: t.start[i], end: t.end[i], text, quality: t.quality[i] })), left: t.left_out,
   }))];
 }
 
-export function draw(node, shown, order, fit = false, bands = []) {
+export function draw(node, shown, order, fit = false) {
   const shift = offsetAt((shown.start + shown.end) / 2);
+  const scale = Math.max(200, node.clientWidth - 94) / (shown.end - shown.start);
   const curves = order.map((ref) => shown.curves.find((c) => c.series.ref === ref)).filter(Boolean);
   const panes = new Map();
   for (const curve of curves) {
     const key = curve.series.unit || `one:${curve.series.ref}`;
     panes.set(key, [...(panes.get(key) ?? []), curve]);
   }
-  const strips = lanes(shown, order, bands);
+  const strips = lanes(shown, order);
   const top = strips.length ? strips.length * LANE + 14 : 0;
-  const height = Math.max(220, FOOT + SPACE + top + panes.size * (PANE + SPACE));
-  const area = height - FOOT - 8;
+  const area = Math.max(60, top + panes.size * (PANE + SPACE)), height = area + FOOT + 8;
   const data = [], shapes = [], annotations = [], axes = {};
   const domain = (from, to) => [Math.max(0, 1 - to / area), Math.min(1, 1 - from / area)];
   const say = (text, x, y, more) => ({
@@ -119,9 +133,9 @@ export function draw(node, shown, order, fit = false, bands = []) {
     };
     strips.forEach((strip, i) => {
       data.push({
-        type: "bar", orientation: "h", yaxis: "y", y: strip.runs.map(() => i), base: strip.runs.map((r) => r.start + shift),
+        type: "bar", orientation: "h", yaxis: "y", y: strip.runs.map(() => i), base: strip.runs.map((r) => stamp(r.start + shift)),
         x: strip.runs.map((r) => r.end - r.start), width: 0.72,
-        text: strip.runs.map((r) => r.text), textposition: "inside", insidetextanchor: "middle", textangle: 0, constraintext: "none",
+        text: strip.runs.map((r) => ((r.end - r.start) * scale > r.text.length * 8 ? r.text : "")), textposition: "inside", insidetextanchor: "middle", textangle: 0, constraintext: "none",
         cliponaxis: true, insidetextfont: { ...font, size: 11 },
         marker: {
           color: strip.runs.map((r, n) => (r.quality >= BAD ? colour.paper : n % 2 ? "#d5d9dc" : "#e8eaec")),
@@ -136,7 +150,7 @@ export function draw(node, shown, order, fit = false, bands = []) {
   }
 
   let number = strips.length ? 2 : 1, from = top + SPACE, colourAt = 0;
-  const edge = [shown.start + shift, shown.end + shift];
+  const edge = [stamp(shown.start + shift), stamp(shown.end + shift)];
   const least = (shown.end - shown.start) / 400;
   for (const [key, mine] of panes) {
     const axis = number === 1 ? "y" : `y${number}`;
@@ -163,17 +177,16 @@ export function draw(node, shown, order, fit = false, bands = []) {
       const drawn = lines(curve, gaps, shift);
       const sparse = curve.time.length <= 60;
       const line = { color: tint, width: 1.6, dash };
-      const base = { type: "scattergl", yaxis: axis, connectgaps: false, hoverinfo: "skip", name: s.title };
-      const kind = { ...base, type: "scatter" };
-      data.push({ ...kind, ...drawn.good, mode: sparse ? "lines+markers" : "lines", line, marker: { size: 5, color: tint } });
-      data.push({ ...kind, ...drawn.uncertain, mode: sparse ? "lines+markers" : "lines", line: { ...line, dash: "dash", color: tint }, marker: { size: 6, color: colour.paper, line: { width: 1.5, color: tint } } });
+      const kind = { type: "scatter", yaxis: axis, connectgaps: false, hoverinfo: "skip", name: s.title };
+      data.push({ ...kind, x: drawn.good.x.map(stamp), y: drawn.good.y, mode: sparse ? "lines+markers" : "lines", line, marker: { size: 5, color: tint } });
+      data.push({ ...kind, x: drawn.uncertain.x.map(stamp), y: drawn.uncertain.y, mode: sparse ? "lines+markers" : "lines", line: { ...line, dash: "dash", color: tint }, marker: { size: 6, color: colour.paper, line: { width: 1.5, color: tint } } });
       data.push({
-        ...kind, x: drawn.cursor.x, y: drawn.cursor.y, mode: "lines", line: { color: "rgba(0,0,0,0)", width: 1 },
+        ...kind, x: drawn.cursor.x.map(stamp), y: drawn.cursor.y, mode: "lines", line: { color: "rgba(0,0,0,0)", width: 1 },
         hoverinfo: "text", text: drawn.cursor.text, hoverlabel: { font: { ...font, color: colour.strong } },
       });
       if (drawn.bad.length) {
         data.push({
-          ...kind, x: drawn.bad.map((b) => b.t), y: drawn.bad.map(() => range[0]), mode: "markers", cliponaxis: false,
+          ...kind, x: drawn.bad.map((b) => stamp(b.t)), y: drawn.bad.map(() => range[0]), mode: "markers", cliponaxis: false,
           marker: { symbol: "x-thin", size: 9, line: { width: 2, color: colour.strong } },
           hoverinfo: "text", text: drawn.bad.map((b) => `${s.title}: × ${words.bad} ${hex(b.code)}`),
         });
@@ -185,7 +198,7 @@ export function draw(node, shown, order, fit = false, bands = []) {
     if (gaps.length) {
       const spans = gaps.map((gap) => [Math.max(gap.start, shown.start), Math.min(gap.end ?? shown.end, shown.end)]);
       data.push({
-        type: "bar", yaxis: axis, x: spans.map(([a, b]) => (a + b) / 2 + shift), width: spans.map(([a, b]) => Math.max(b - a, least)),
+        type: "bar", yaxis: axis, x: spans.map(([a, b]) => stamp((a + b) / 2 + shift)), width: spans.map(([a, b]) => Math.max(b - a, least)),
         base: spans.map(() => range[0]), y: spans.map(() => range[1] - range[0]),
         marker: { color: "rgba(255,255,255,0.01)", line: { width: 0.6, color: colour.line }, pattern: { shape: "/", fgcolor: colour.line, bgcolor: "rgba(255,255,255,0)", size: 7, solidity: 0.25, fillmode: "overlay" } },
         hoverinfo: "text", textposition: "none",
@@ -203,6 +216,14 @@ export function draw(node, shown, order, fit = false, bands = []) {
     number += 1;
   }
 
+  shown.annotations.forEach((note, i) => {
+    const [a, b] = [Math.max(note.start, shown.start), Math.min(note.end ?? note.start, shown.end)].map((t) => stamp(t + shift));
+    const line = { color: colour.accent, width: 1 };
+    shapes.push(b > a
+      ? { type: "rect", xref: "x", x0: a, x1: b, yref: "paper", y0: 0, y1: domain(top, top)[0], fillcolor: "rgba(11,92,173,0.06)", line, layer: "below" }
+      : { type: "line", xref: "x", x0: a, x1: a, yref: "paper", y0: 0, y1: domain(top, top)[0], line });
+    annotations.push({ ...say(String(i + 1), a, 0, { xref: "x", yanchor: "bottom" }), bgcolor: colour.accent, font: { ...font, size: 11, color: colour.paper }, borderpad: 2, hovertext: escape(note.text) });
+  });
   node.style.height = `${height}px`;
   const anchor = number === 2 ? "y" : `y${number - 1}`;
   return Plotly.react(node, data, {
@@ -225,6 +246,6 @@ export function draw(node, shown, order, fit = false, bands = []) {
 }
 
 const short = (text) => (text.length > 11 ? `${text.slice(0, 10)}…` : text);
-const escape = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
+export const escape = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
 // names are text: the two pale colours of lines would be hard to read
-const dark = (tint) => ({ "#56B4E9": "#1f6f9f", "#E69F00": "#8a5f00", "#009E73": "#00694d", "#CC79A7": "#97457a" })[tint] ?? tint;
+export const dark = (tint) => ({ "#56B4E9": "#1f6f9f", "#E69F00": "#8a5f00", "#009E73": "#00694d", "#CC79A7": "#97457a" })[tint] ?? tint;

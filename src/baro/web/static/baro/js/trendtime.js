@@ -19,4 +19,10 @@ export function timeText(ms, fine = false) {
   return fine ? text.slice(0, 23) : `${text.slice(0, 19)} ${zoneName}`;
 }
 
+/** A time of the plant's clock, counted as if it were UTC, as charts take it: a number they would count in the browser's zone. */
+export function stamp(ms) {
+  const whole = Math.floor(ms), rest = Math.round((ms - whole) * 1000);
+  return `${new Date(whole).toISOString().slice(0, 23).replace("T", " ")}${rest ? String(rest).padStart(3, "0") : ""}`;
+}
+
 export { zoneName };
