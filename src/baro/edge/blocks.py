@@ -57,6 +57,7 @@ class GapReason(StrEnum):
     SEQUENCE_JUMP = "sequence_jump"
     REFUSED = "refused"
     SPOOL_FULL = "spool_full"
+    TRANSFER_LOST = "transfer_lost"
 
 
 class EventKind(StrEnum):
@@ -68,6 +69,8 @@ class EventKind(StrEnum):
     LATE_SEQUENCE = "late_sequence"
     COUNTER_RESET = "counter_reset"
     CLOCK_JUMP = "clock_jump"
+    CLOCK_OFFSET = "clock_offset"
+    TRANSFER_GAP = "transfer_gap"
     REFUSED = "refused"
     LOT_STARTED = "lot_started"
     LOT_ENDED = "lot_ended"

@@ -102,6 +102,10 @@ class SinkUnreachableError(EdgeError):
     """The historian does not tell what it has; observations of new sources wait for it."""
 
 
+class FrameInvalidError(EdgeError):
+    """What came through the diode is not a frame of the sender."""
+
+
 class AgentConfigError(EdgeError):
     """The settings of the agent cannot be used."""
 

@@ -301,6 +301,16 @@ def lost(block: Block, reason: GapReason) -> Gap:
     return Gap(block.source, block.epoch, block.first_seq, block.last_seq, block.lot, started_at, ended_at, reason)
 
 
+def packed(item: Item) -> tuple[str, bytes, bytes]:
+    """An item as text and bytes: head, digests (of an event its payload), body."""
+    return _content(item)
+
+
+def unpacked(head: str, digests: bytes, body: bytes) -> Item:
+    """The inverse of `packed`. Raises ValueError, KeyError or TypeError for what it cannot have made."""
+    return _spooled(0, head, digests, body).item
+
+
 def carried(entry: Spooled) -> bytes:
     """All that an item holds, as bytes: a block's Arrow IPC stream, the lines of a journal; of others their
     JSON, a line feed, and the payload of an event."""
