@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,6 +116,35 @@ def test_an_address_that_leads_nowhere_is_told(plant: Plant, signed_in: SignIn, 
     page = signed_in("admin1", plant).post("/connections/new/offer", {"url": url})
     assert page.status_code == 200
     assert f'data-testid="{words}"' in page.content.decode()
+
+
+@pytest.mark.clause("Part 11 11.10(d)")
+def test_no_connection_reads_the_files_of_baro_itself(plant: Plant, signed_in: SignIn) -> None:
+    browser = signed_in("admin1", plant)
+    for folder in (config().home, config().home / "secrets", config().home.parent):
+        page = browser.post("/connections/new/offer", {"url": f"file://{folder}/"})
+        assert page.status_code == 400
+        told = {"code": "x", "driver": "files", "reason": "try", "settings": json.dumps({"url": f"file://{folder}"})}
+        assert browser.post("/connections/add", told).status_code == 400
+    told["settings"] = json.dumps({"url": "file:///srv/drop", "memory": str(config().home / "secret_key")})
+    assert browser.post("/connections/add", told).status_code == 400
+
+
+def test_settings_are_entered_by_hand_where_a_device_tells_nothing(plant: Plant, signed_in: SignIn) -> None:
+    browser = signed_in("admin1", plant)
+    page = browser.post("/connections/new/offer", {"url": "s7://127.0.0.1:1"}).content.decode()
+    assert 'data-testid="refusal"' in page
+    assert browser.get("/connections/add").status_code == 200
+    told = {"code": "tester-9", "driver": "opcua", "settings": '{"url": "opc.tcp://127.0.0.1:1"}'}
+    assert browser.post("/connections/add", told).status_code == 400
+    assert browser.post("/connections/add", told | {"reason": "new", "settings": "{"}).status_code == 400
+    assert browser.post("/connections/add", told | {"reason": "new"}).status_code == 204
+    with reading(plant.company):
+        made = Connection.objects.get(code="tester-9")
+    told |= {"name_ko": "경도계", "reason": "named"}
+    assert browser.post(f"/connections/{made.id}/edit", told).status_code == 204
+    with reading(plant.company):
+        assert Connection.objects.get(code="tester-9").name_ko == "경도계"
 
 
 def test_a_secret_of_another_company_is_not_used(plant: Plant, signed_in: SignIn) -> None:

@@ -228,6 +228,11 @@ def driver_of(url: str) -> str:
     raise DriverUnknownError(url)
 
 
+def schemes() -> list[str]:
+    """The schemes of addresses that the installed drivers read."""
+    return sorted({scheme for entry in _entries() for scheme in getattr(entry.load(), "schemes", ())})
+
+
 def settings_of(name: str, values: Mapping[str, object]) -> Any:
     """The settings object of a driver, from JSON. Raises DriverUnknownError, SettingsInvalidError."""
     try:

@@ -22,6 +22,10 @@ class SettingsInvalidError(EdgeError):
     """The settings of a driver cannot be used."""
 
 
+class CannotExploreError(EdgeError):
+    """This driver cannot show what a device offers."""
+
+
 class SecretMissingError(EdgeError):
     """The secret store has no entry of this name."""
 

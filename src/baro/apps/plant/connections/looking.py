@@ -13,7 +13,7 @@ from baro.apps.plant.connections.models import TrustedCertificate
 from baro.edge import trust
 from baro.edge.blocks import Axis
 from baro.edge.driver import Choice, Emission, LinkState, Node, Offer, Sample, Spectrum, load_driver, settings_of
-from baro.edge.errors import EdgeError, LinkLostError, SettingsInvalidError
+from baro.edge.errors import CannotExploreError, EdgeError, LinkLostError
 
 LOOK_S = 25.0
 TRIAL_S = 4.0
@@ -34,7 +34,7 @@ def look(company: Company, driver: str, settings: Mapping[str, Any]) -> Offer:
     kind = load_driver(driver)
     explore = getattr(kind, "explore", None)
     if explore is None:
-        raise SettingsInvalidError(f"the driver {driver} cannot look at a server")
+        raise CannotExploreError(driver)
     chosen = settings_of(driver, settings)
     with trust.using(store_for(company)):
         return asyncio.run(_within(explore(chosen), LOOK_S))

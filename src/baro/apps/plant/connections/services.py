@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
@@ -21,6 +23,7 @@ from baro.apps.people.roles import Permission
 from baro.apps.plant.connections.models import Connection, TrustedCertificate
 from baro.apps.plant.errors import CertificateInvalid, ConnectionInvalid
 from baro.apps.plant.models import Equipment, Instrument, Tag
+from baro.config import config
 from baro.edge import secrets
 from baro.edge.driver import Choice, load_driver, settings_of
 from baro.edge.errors import EdgeError
@@ -176,12 +179,31 @@ def store_secret(company_id: UUID | None, name: str, value: str) -> str:
 
 
 def check_secrets(company_id: UUID | None, settings: Mapping[str, Any]) -> None:
-    """Settings that a person gives may name secrets of the own company only. Raises ConnectionInvalid."""
+    """Settings that a person gives may name secrets of the own company only, and no file or folder of Baro's own.
+
+    Raises ConnectionInvalid.
+    """
     for name, value in settings.items():
         if isinstance(value, Mapping):
             check_secrets(company_id, value)
+        elif name == "memory" and value:
+            raise ConnectionInvalid(detail=name)
+        elif name == "url" and _is_ours(str(value)):
+            raise ConnectionInvalid(detail=value)
         elif SECRET.search(name) and value and not str(value).startswith(_prefix(company_id)):
             raise ConnectionInvalid(detail=name)
+
+
+def _is_ours(url: str) -> bool:
+    """Does the address lead to files of this installation: keys, secrets, spools, sealed data?"""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme.lower() != "file":
+            return False
+        folder, home = Path(unquote(parts.path)).resolve(), config().home.resolve()
+    except (ValueError, OSError):
+        return True
+    return folder.is_relative_to(home) or home.is_relative_to(folder)
 
 
 def _prefix(company_id: UUID | None) -> str:

@@ -23,7 +23,7 @@ from baro.apps.plant.connections.words import refusal
 from baro.apps.plant.errors import CertificateInvalid
 from baro.apps.plant.models import Equipment
 from baro.edge import trust
-from baro.edge.driver import refusal_json
+from baro.edge.driver import refusal_json, schemes
 from baro.edge.errors import EdgeError
 
 REFRESH_S = 3
@@ -102,7 +102,7 @@ def own_certificate(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     """The wizard: address, what the server offers, choice, trial, record."""
     _managed(request)
-    return render(request, "plant/wizard.html", {"section": "connections", "asked": Asked()})
+    return render(request, "plant/wizard.html", {"section": "connections", "asked": Asked(), "schemes": schemes()})
 
 
 @require_POST

@@ -67,6 +67,10 @@ WORDS: dict[str, tuple[Text, Text]] = {
         _("No driver of this installation reads such an address."),
         _("Begin the address with a scheme that is listed, such as opc.tcp://."),
     ),
+    "CannotExploreError": (
+        _("Devices of this protocol do not tell what they offer."),
+        _("Enter the settings by hand: on the page of the collection, with the list of the device's maker at hand."),
+    ),
     "SettingsInvalidError": (
         _("The settings cannot be used."),
         _("Correct the field that is named below."),
