@@ -108,10 +108,10 @@ def _newest(company: UUID, sources: Iterable[str]) -> dict[str, datetime]:
 
 
 def _recent(company: UUID) -> dict[str, tuple[float, Any]]:
-    """Of each source over the last minute: observations a second, and how long the newest took from event to record, s."""
+    """Of each source over the last minute: observations a second, how long the newest took from event to record (s)."""
     with database.cursor() as cursor:
         cursor.execute(
-            "SELECT source, sum(count)::float8 / %s, "
+            "SELECT source, sum(count)::float8 / %s,"
             " (array_agg(extract(epoch FROM recorded_at - time_max)::float8 ORDER BY id DESC))[1]"
             " FROM historian_block WHERE company_id = %s AND recorded_at > now() - make_interval(secs => %s)"
             " GROUP BY source",
