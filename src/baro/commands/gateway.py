@@ -250,6 +250,7 @@ async def _collect() -> None:
                 replay_rate=settings.replay_mb_s * 1024 * 1024,
                 flush_ms=settings.flush_ms,
                 block_rows=settings.block_rows,
+                clock_limit=settings.clock_limit_s,
             ),
             PostgresSink(target, plan.company),
             load_driver(connection.driver)(settings_of(connection.driver, connection.settings)),

@@ -86,6 +86,7 @@ async def _send(wanted: list[Connection], sink: object) -> None:
                 replay_rate=settings.replay_mb_s * 1024 * 1024,
                 flush_ms=settings.flush_ms,
                 block_rows=settings.block_rows,
+                clock_limit=settings.clock_limit_s,
             ),
             sink,
             load_driver(connection.driver)(settings_of(connection.driver, connection.settings)),

@@ -83,7 +83,8 @@ class Assembler:
 
     states: as the spool kept them. recall: (epoch, seq) that the historian has of a source the spool does
     not know. clock_tolerance: seconds by which a source's clock may move against the collector's; longer
-    than the longest silence a driver bears before it rebuilds its link.
+    than the longest silence a driver bears before it rebuilds its link. clock_limit: seconds by which the offset
+    between the two changes before it is told again.
     """
 
     def __init__(
@@ -92,11 +93,13 @@ class Assembler:
         recall: Recall,
         block_rows: int = 500,
         clock_tolerance: float = 10.0,
+        clock_limit: float = 2.0,
     ) -> None:
         self.states = dict(states)
         self.recall = recall
         self.block_rows = block_rows
         self.clock_tolerance = clock_tolerance
+        self.clock_limit = clock_limit
         self.clocks: dict[str, ClockWatch] = {}
         self.resuming: set[str] = set()
 
@@ -303,7 +306,7 @@ class _Work:
             state.last_seq = seq
         else:
             if not item.replayed:
-                self._watch(source, time, received, previous and previous.time)
+                self._watch(source, state, time, received, previous and previous.time)
             self._close_gap(source, state, seq, time)
             self._lot(source, state, item.lot, time)
             state.last_seq, state.last_time = seq, time
@@ -373,7 +376,7 @@ class _Work:
         elif place is Place.JUMP and state.last_seq is not None:
             self._gap(source, state, state.last_seq + 1, seq - 1, previous or time, time)
         if received is not None:
-            self._watch(source, time, received, previous)
+            self._watch(source, state, time, received, previous)
         self._owner.resuming.discard(source)
 
     def _restart(self, source: str, state: SourceState, seq: int, time: datetime) -> None:
@@ -405,10 +408,18 @@ class _Work:
             self._event(source, EventKind.LOT_STARTED, time, lot)
         state.lot = lot
 
-    def _watch(self, source: str, time: datetime, received: datetime, previous: datetime | None) -> None:
-        jump = self._owner.clock(source).judge(time, received, previous)
+    def _watch(
+        self, source: str, state: SourceState, time: datetime, received: datetime, previous: datetime | None
+    ) -> None:
+        clock = self._owner.clock(source)
+        jump = clock.judge(time, received, previous)
         if jump is not None:
             self._event(source, EventKind.CLOCK_JUMP, time, jump)
+        offset = clock.offset(time, received)
+        if offset is not None and abs(offset - state.offset) > self._owner.clock_limit:
+            detail = f"the source's clock is {offset:+.1f} s off the collector's, {state.offset:+.1f} s before"
+            self._event(source, EventKind.CLOCK_OFFSET, received, detail)
+            state.offset = offset
 
     def _gap(
         self,

@@ -69,6 +69,7 @@ class EventKind(StrEnum):
     LATE_SEQUENCE = "late_sequence"
     COUNTER_RESET = "counter_reset"
     CLOCK_JUMP = "clock_jump"
+    CLOCK_OFFSET = "clock_offset"
     TRANSFER_GAP = "transfer_gap"
     REFUSED = "refused"
     LOT_STARTED = "lot_started"

@@ -35,8 +35,8 @@ class GatewaySettings:
     """spool: the file. spool_limit: bytes. spool_floor: bytes that stay free on its disk. drop_oldest: a full spool
     gives up its oldest blocks instead of refusing new ones. replay_rate: bytes a second of a backlog, 0: as fast as can
     be. flush_ms: longest wait of a spectrum for its block. samples_ms: that of a sample of the running lot; many small
-    blocks of them would cost more than they are worth. clock_tolerance: see `Assembler`. patience: seconds that a
-    stopping gateway goes on delivering."""
+    blocks of them would cost more than they are worth. clock_tolerance, clock_limit: see `Assembler`. patience: seconds
+    that a stopping gateway goes on delivering."""
 
     spool: Path
     spool_limit: int = 2048 * 1024 * 1024
@@ -47,6 +47,7 @@ class GatewaySettings:
     samples_ms: int = 500
     block_rows: int = 500
     clock_tolerance: float = 10.0
+    clock_limit: float = 2.0
     patience: float = 5.0
 
 
@@ -217,7 +218,9 @@ class _Keeper:
         self.health = health
         self.spool = Spool(settings.spool, settings.spool_limit, settings.spool_floor, settings.drop_oldest)
         self.courier = Courier(self.spool, sink, settings.replay_rate)
-        self.assembler = Assembler(self.spool.states(), self._recall, settings.block_rows, settings.clock_tolerance)
+        self.assembler = Assembler(
+            self.spool.states(), self._recall, settings.block_rows, settings.clock_tolerance, settings.clock_limit
+        )
         self._untold: list[Received] = []
         self._begin()
         self._mark = (time.monotonic(), 0)

@@ -74,7 +74,8 @@ def _is_nan(value: float | str) -> bool:
 @dataclass(slots=True)
 class SourceState:
     """`holes` are the disjoint, ascending intervals of the running epoch that were not received.
-    `recent` are observations seen, oldest first. `tags` holds each tag's last sample."""
+    `recent` are observations seen, oldest first. `tags` holds each tag's last sample. `offset`: seconds by which the
+    source's clock is ahead of the collector's, as it was told last."""
 
     epoch: int = 0
     last_seq: int | None = None
@@ -84,6 +85,7 @@ class SourceState:
     holes: list[tuple[int, int]] = field(default_factory=list)
     recent: dict[tuple[int, datetime], None] = field(default_factory=dict)
     tags: dict[str, LastSample] = field(default_factory=dict)
+    offset: float = 0.0
 
     def place(self, seq: int, time: datetime) -> Place:
         """Judge an observation by its number and source time.
@@ -153,6 +155,7 @@ class SourceState:
             list(self.holes),
             dict(self.recent),
             dict(self.tags),
+            self.offset,
         )
 
     def to_json(self) -> str:
@@ -167,6 +170,7 @@ class SourceState:
                 "open_gap": gap and [gap.first_seq, to_us(gap.started_at), gap.lot, gap.reason],
                 "holes": self.holes,
                 "recent": [[seq, to_us(time)] for seq, time in self.recent],
+                "offset": self.offset,
                 "tags": {tag: [to_us(time), quality, value] for tag, (time, quality, value) in self.tags.items()},
             },
             separators=(",", ":"),
@@ -182,6 +186,7 @@ class SourceState:
             last_seq=raw["last_seq"],
             last_time=None if raw["last_time"] is None else from_us(raw["last_time"]),
             lot=raw["lot"],
+            offset=raw.get("offset", 0.0),
             open_gap=gap and OpenGap(gap[0], from_us(gap[1]), gap[2], GapReason(gap[3])),
             holes=[(first, last) for first, last in raw["holes"]],
             recent={(seq, from_us(time)): None for seq, time in raw["recent"]},
