@@ -42,15 +42,15 @@ def main() -> None:
             for turn in range(rounds):
                 part, first = values[turn * scans : (turn + 1) * scans], turn * scans
                 rates.setdefault("baro", []).append(baro(place, part, first))
-                # the peers are slower: a share of the rows is enough for them
+                # rows and InfluxDB are slower: a share is enough for them
                 few = part[: max(40, scans // 4)]
                 rates.setdefault("copy", []).append(copy(place, few, first))
                 if vm is not None:
-                    rates.setdefault("victoria_metrics", []).append(victoria_json(vm, few, first))
-                    rates.setdefault("victoria_metrics_line", []).append(lines(vm, "/write", few, first))
+                    for name, rate in (victoria_json(vm, part, first) | victoria_lines(vm, part, first)).items():
+                        rates.setdefault(name, []).append(rate)
                 if flux is not None:
                     path = "/write?db=bench&precision=s"
-                    rates.setdefault("influxdb", []).append(lines(flux, path, few, first))
+                    rates.setdefault("influxdb", []).append(few.size / lines(flux, path, few, first))
             rates["notifications"] = [notifications(place, values[: 40 if quick else 200])]
     finally:
         for peer in (vm, flux):
@@ -151,11 +151,25 @@ def lines(peer: Peer, path: str, values: np.ndarray, first: int) -> float:
     start = time.perf_counter()
     for body in bodies:
         peer.request("POST", path, body)
-    return values.size / (time.perf_counter() - start)
+    return time.perf_counter() - start
 
 
-def victoria_json(peer: Peer, values: np.ndarray, first: int) -> float:
-    """JSON lines: a line a tag with its values and times."""
+def victoria_lines(peer: Peer, values: np.ndarray, first: int) -> dict[str, float]:
+    """By Influx line protocol: until all is taken, and until all can be asked for."""
+    taken = lines(peer, "/write", values, first)
+    names_ = ("victoria_metrics_line", "victoria_metrics_line_taken")
+    return dict(zip(names_, (values.size / (taken + flushed(peer)), values.size / taken), strict=True))
+
+
+def flushed(peer: Peer) -> float:
+    """Seconds until what VictoriaMetrics has taken into memory is written, and can be asked for."""
+    start = time.perf_counter()
+    peer.request("GET", "/internal/force_flush")
+    return time.perf_counter() - start
+
+
+def victoria_json(peer: Peer, values: np.ndarray, first: int) -> dict[str, float]:
+    """By JSON lines, a line a tag with its values and times: until all is taken, and until all can be asked for."""
     bodies = []
     for at in range(0, len(values), 40):
         part = values[at : at + 40]
@@ -168,7 +182,9 @@ def victoria_json(peer: Peer, values: np.ndarray, first: int) -> float:
     start = time.perf_counter()
     for body in bodies:
         peer.request("POST", "/api/v1/import", body)
-    return values.size / (time.perf_counter() - start)
+    taken = time.perf_counter() - start
+    both = (values.size / (taken + flushed(peer)), values.size / taken)
+    return dict(zip(("victoria_metrics", "victoria_metrics_taken"), both, strict=True))
 
 
 def notifications(place: Home, values: np.ndarray) -> float:

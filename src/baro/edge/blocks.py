@@ -138,7 +138,8 @@ class Block:
         """Arrow IPC stream of the batch. Samples are zstd-compressed; spectra are not, since
         they hardly shrink and a damaged byte must stay the matter of one spectrum."""
         sink = io.BytesIO()
-        options = pa.ipc.IpcWriteOptions(compression="zstd" if self.kind is Kind.SAMPLES else None)
+        # a block is small: handing its columns to other threads costs more than packing them
+        options = pa.ipc.IpcWriteOptions(compression="zstd" if self.kind is Kind.SAMPLES else None, use_threads=False)
         with pa.ipc.new_stream(sink, self.batch.schema, options=options) as writer:
             writer.write_batch(self.batch)
         return sink.getvalue()

@@ -1,6 +1,6 @@
 """From arrays to committed blocks, without a step for each row: for fast machines, imports and replays.
 
-The caller's thread packs blocks, another one commits them, several in one transaction when they wait. What `flush` has
+Two threads pack blocks, another one commits them, several in one transaction when they wait. What `flush` has
 returned from is durable and can be asked for.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,7 @@ import pyarrow as pa
 from baro.edge.blocks import Block, Kind, samples_columns
 from baro.historian.sink import PostgresSink
 
+_PACKERS = 2
 _Packed = tuple[Block, list[bytes], bytes]
 
 
@@ -46,6 +48,8 @@ class Bulk:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._commit, name="bulk", daemon=True)
         self._thread.start()
+        # digests and compression work outside of the interpreter's lock
+        self._packers = ThreadPoolExecutor(_PACKERS, "pack")
 
     def write(
         self,
@@ -57,11 +61,17 @@ class Bulk:
     ) -> None:
         """Hand over rows in the order of seq: each of shape (n,), time in µs since 1970 (UTC), tag as positions in
         `names`. Raises what `PostgresSink.write_blocks` raised for earlier ones."""
-        for at in range(0, len(seq), self.rows):
+
+        def packed(at: int) -> _Packed:
             part = slice(at, at + self.rows)
             batch = samples_columns(seq[part], time[part], quality[part], tag[part], self._names, value[part])
             block = Block(self.source, Kind.SAMPLES, self.epoch, self.lot, "", batch)
-            self._hand_over((block, block.digests(), block.to_bytes()))
+            return block, block.digests(), block.to_bytes()
+
+        starts = range(0, len(seq), self.rows)
+        for first in range(0, len(starts), self._at_once):
+            for one in self._packers.map(packed, starts[first : first + self._at_once]):
+                self._hand_over(one)
 
     def flush(self) -> None:
         """Wait until everything is committed. Raises what `PostgresSink.write_blocks` raised."""
@@ -70,6 +80,7 @@ class Bulk:
 
     def close(self) -> None:
         """Commit what is there, and end."""
+        self._packers.shutdown()
         self._waiting.put(None)
         self._thread.join()
         self._raise()

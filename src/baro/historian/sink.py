@@ -19,11 +19,12 @@ from uuid import UUID
 
 import numpy as np
 import psycopg
-import pyarrow.compute as pc
+import pyarrow as pa
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from baro.database.context import Context
 from baro.edge.blocks import Axis, Block, Event, Gap, JournalPart, Kind
+from baro.edge.state import from_us
 from baro.historian import journal
 from baro.historian.errors import ContentConflict, Malformed, Overlap, Refused, StoreUnavailable
 from baro.historian.ranges import as_text, runs
@@ -40,8 +41,8 @@ _INSERT = """
                                  time_min, time_max, digest, body_digest, digests, body)
     SELECT %s, source, kind, epoch, first_seq, last_seq, seqs::int8multirange, count, lot, axis, time_min, time_max,
       digest, body_digest, digests, body
-    FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::int[], %s::text[],
-                %s::text[], %s::timestamptz[], %s::timestamptz[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[])
+    FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[], %b::int[], %b::text[],
+                %b::text[], %b::timestamptz[], %b::timestamptz[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[])
       u (source, kind, epoch, first_seq, last_seq, seqs, count, lot, axis, time_min, time_max, digest, body_digest,
          digests, body)
     ON CONFLICT (company_id, source, epoch, first_seq) DO NOTHING
@@ -234,21 +235,23 @@ def _row(block: Block, digests: list[bytes], body: bytes) -> list[Any]:
         raise Malformed(source=block.source, epoch=block.epoch, count=0)
     seq = block.batch.column("seq").to_numpy(zero_copy_only=False)
     expected = block.count if block.kind is Kind.SPECTRA else 1
-    if np.any(np.diff(seq) <= 0) or len(digests) != expected or any(len(d) != 32 for d in digests):
+    if np.any(seq[1:] <= seq[:-1]) or len(digests) != expected or any(len(d) != 32 for d in digests):
         raise Malformed(**_names(block), count=block.count, digests=len(digests))
+    first, last = int(seq[0]), int(seq[-1])
+    held = f"{{[{first},{last}]}}" if last - first == block.count - 1 else as_text(runs(seq))
     joined = b"".join(digests)
-    times = pc.min_max(block.batch.column("time"))
+    time = block.batch.column("time").view(pa.int64()).to_numpy(zero_copy_only=False)
     try:
-        time_min, time_max = times["min"].as_py(), times["max"].as_py()
-    except (ValueError, OverflowError) as error:
+        time_min, time_max = from_us(int(time.min())), from_us(int(time.max()))
+    except OverflowError as error:
         raise Malformed(**_names(block), detail=f"time: {error}") from error
     return [
         block.source,
         block.kind.value,
         block.epoch,
-        int(seq[0]),
-        int(seq[-1]),
-        as_text(runs(seq)),
+        first,
+        last,
+        held,
         block.count,
         block.lot,
         block.axis,

@@ -163,7 +163,11 @@ def copy_lake(lake: Path, target: Path) -> int:
         if path.is_file() and not path.name.startswith(".") and not there.exists():
             there.parent.mkdir(parents=True, exist_ok=True)
             draft = there.with_name(f".{there.name}.draft")
-            with path.open("rb") as source, draft.open("wb") as out:
+            try:
+                source = path.open("rb")
+            except FileNotFoundError:  # a later version stands for it, and it was just removed
+                continue
+            with source, draft.open("wb") as out:
                 shutil.copyfileobj(source, out, 1 << 20)
                 out.flush()
                 os.fsync(out.fileno())
