@@ -7,6 +7,7 @@ import logging
 import random
 
 from baro.edge.driver import Emit
+from baro.edge.drivers.polling import heed_cancellation
 from baro.edge.drivers.sparkplug.line import Line
 from baro.edge.drivers.sparkplug.offer import choose, explore
 from baro.edge.drivers.sparkplug.settings import SparkplugSettings
@@ -42,5 +43,6 @@ class SparkplugDriver:
                     up, delay = True, RETRY_FIRST
                 line.down(f"{type(error).__name__}: {error}", tell=up)
                 up = False
+            heed_cancellation()
             await asyncio.sleep(delay * random.uniform(0.7, 1.3))  # noqa: S311
             delay = min(delay * 2, settings.retry_most_s)

@@ -24,6 +24,7 @@ from paho.mqtt.properties import Properties
 from baro.edge import secrets
 from baro.edge.blocks import utc_now
 from baro.edge.driver import Emission, Emit, LinkState
+from baro.edge.drivers.polling import heed_cancellation
 from baro.edge.drivers.sparkplug.mapping import Devices
 from baro.edge.drivers.sparkplug.plain import PlainTopics
 from baro.edge.drivers.sparkplug.settings import SparkplugSettings
@@ -104,6 +105,7 @@ class Line:
         pending = asyncio.ensure_future(anext(messages))
         try:
             while True:
+                heed_cancellation()
                 wake = self._host.wake() if self._host is not None else None
                 patience = None if wake is None else max(wake - time.monotonic(), 0.01)
                 done, _ = await asyncio.wait({pending}, timeout=patience)
@@ -132,6 +134,7 @@ class Line:
         for one in outputs:
             if isinstance(one, Publish):
                 await client.publish(one.topic, one.payload, one.qos, one.retain)
+                heed_cancellation()
 
     def _emissions(self, outputs: Sequence[Output], now: datetime) -> list[Emission]:
         for one in outputs:
