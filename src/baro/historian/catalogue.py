@@ -217,13 +217,22 @@ def find_segments(
     return [_made(Segment, row, {"kind": Kind, "blocks": tuple}) for row in cursor]
 
 
-def find_gaps(cursor: Cursor, company: UUID, lot: str | None, source: str | None) -> list[GapRow]:
-    """Gaps as they stand now, in the order of their beginning."""
+def find_gaps(
+    cursor: Cursor,
+    company: UUID,
+    lot: str | None,
+    source: str | None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> list[GapRow]:
+    """Gaps as they stand now, in the order of their beginning. start, end: only those that reach into [start, end)."""
     cursor.execute(
         "SELECT id, source, epoch, first_seq, last_seq, lot, started_at, ended_at, reason, recorded_at, missing"
         " FROM historian_gap_now WHERE company_id = %s AND (%s::text IS NULL OR lot = %s)"
-        " AND (%s::text IS NULL OR source = %s) ORDER BY started_at, id",
-        [company, lot, lot, source, source],
+        " AND (%s::text IS NULL OR source = %s)"
+        " AND coalesce(ended_at, 'infinity'::timestamptz) > coalesce(%s, '-infinity'::timestamptz)"
+        " AND started_at < coalesce(%s, 'infinity'::timestamptz) ORDER BY started_at, id",
+        [company, lot, lot, source, source, start, end],
         binary=True,
     )
     convert: _Convert = {

@@ -12,7 +12,7 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from baro.edge.blocks import Kind, batch_from_bytes
+from baro.edge.blocks import batch_from_bytes
 from baro.historian import lake, samplefile
 from baro.historian.bodies import UNREADABLE
 from baro.historian.catalogue import Segment, find_segments
@@ -24,6 +24,7 @@ from baro.historian.traces import TagRef
 Form = Literal["number", "text", "array"]
 NEWEST_BLOCKS = 400
 """Blocks in no file yet that one look opens; those beyond are found when they are in a file."""
+_OVERLAP = 1000
 
 
 class KnownTag(NamedTuple):
@@ -52,12 +53,11 @@ def known_tags(session: Session, data_dir: Path) -> list[KnownTag]:
     seen = _seen.setdefault(session.company_id, _Seen())
     with seen.lock:
         with session.transaction() as cursor:
-            segments = find_segments(cursor, session.company_id, kind=Kind.SAMPLES)
+            segments = find_segments(cursor, session.company_id, ids=_new_segments(cursor, session.company_id, seen))
             blocks = _new_blocks(cursor, session.company_id, seen.block)
         for segment in segments:
-            if segment.id not in seen.segments:
-                seen.segments.add(segment.id)
-                _note(seen, segment.source, _of_segment(data_dir, segment), segment.time_max)
+            seen.segments.add(segment.id)
+            _note(seen, segment.source, _of_segment(data_dir, segment), segment.time_max)
         for number, source, time_max, body in blocks:
             seen.block = max(seen.block, number)
             _note(seen, source, _of_block(body), time_max.astimezone(UTC))
@@ -74,6 +74,15 @@ def spectra_sources(session: Session) -> list[str]:
             [session.company_id, session.company_id],
         )
         return [source for (source,) in cursor.fetchall()]
+
+
+def _new_segments(cursor: Cursor, company: UUID, seen: _Seen) -> list[int]:
+    """Files that were not looked at. A transaction that began earlier may end later, so numbers overlap."""
+    cursor.execute(
+        "SELECT id FROM historian_segment WHERE company_id = %s AND kind = 'samples' AND id > %s",
+        [company, max(seen.segments, default=0) - _OVERLAP],
+    )
+    return [number for (number,) in cursor.fetchall() if number not in seen.segments]
 
 
 def _new_blocks(cursor: Cursor, company: UUID, after: int) -> list[tuple[int, str, datetime, bytes]]:

@@ -266,10 +266,16 @@ class Historian:
         with self._session.transaction() as cursor:
             return catalogue.find_lots(cursor, self.company_id)
 
-    def gaps(self, lot: str | None = None, source: str | None = None) -> list[GapRow]:
-        """Gaps as they stand now, and what is still missing of each."""
+    def gaps(
+        self,
+        lot: str | None = None,
+        source: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> list[GapRow]:
+        """Gaps as they stand now, and what is still missing of each; only those that reach into [start, end)."""
         with self._session.transaction() as cursor:
-            return catalogue.find_gaps(cursor, self.company_id, lot, source)
+            return catalogue.find_gaps(cursor, self.company_id, lot, source, start, end)
 
     def events(
         self, source: str | None = None, start: datetime | None = None, end: datetime | None = None

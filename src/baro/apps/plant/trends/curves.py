@@ -175,9 +175,8 @@ def labels(series: Series, table: pa.Table) -> list[str]:
 
 def gaps(store: Historian, sources: Iterable[str], start: datetime, end: datetime) -> list[GapRow]:
     """Gaps of these sources that reach into [start, end), the newest `MOST_GAPS` of them, in order."""
-    found = [gap for source in sorted(sources) for gap in store.gaps(source=source)]
-    within = [gap for gap in found if gap.started_at < end and (gap.ended_at is None or gap.ended_at > start)]
-    return sorted(within, key=lambda gap: gap.started_at)[-MOST_GAPS:]
+    found = [gap for source in sorted(sources) for gap in store.gaps(source=source, start=start, end=end)]
+    return sorted(found, key=lambda gap: gap.started_at)[-MOST_GAPS:]
 
 
 def annotations(sources: Iterable[str], start: datetime, end: datetime) -> list[Annotation]:
