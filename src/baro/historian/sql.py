@@ -48,8 +48,12 @@ def connect(session: Session, data_dir: Path) -> duckdb.DuckDBPyConnection:
     found = [dict(zip(("digest", "unit", "values"), row, strict=True)) for row in axes]
     _table(connection, "axes", pa.Table.from_pylist(found, schema=pa.schema(columns)))
     connection.execute("SET allowed_paths = [" + ", ".join(map(_text, files)) + "]")
-    for setting in ("enable_external_access = false", "autoload_known_extensions = false", "lock_configuration = true"):
-        connection.execute(f"SET {setting}")
+    for statement in (
+        "SET enable_external_access = false",
+        "SET autoload_known_extensions = false",
+        "SET lock_configuration = true",
+    ):
+        connection.execute(statement)
     return connection
 
 
