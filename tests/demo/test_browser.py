@@ -213,6 +213,7 @@ def test_a_server_that_nobody_configured_is_connected_and_its_trend_appears(
         page.fill("#trend-search", "tester-7")
         page.locator('[data-testid="trend-add"][data-ref*="Hardness"]').click()
         expect(page.get_by_test_id("trend-chosen")).to_contain_text("Hardness")
+        page.keyboard.press("Escape")  # the list of what was found stays open for more
         page.get_by_test_id("span-3600").click()
         expect(page.get_by_test_id("trend-chart")).not_to_have_attribute("data-points", "0", timeout=30_000)
         assert problems == []
