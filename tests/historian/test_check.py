@@ -321,6 +321,18 @@ def test_a_changed_row_of_the_catalogue_is_found(
     assert historian.check("L1")
 
 
+@pytest.mark.parametrize("told", [None, "another", 10**9])
+def test_a_block_that_names_another_file_is_found(
+    sink: PostgresSink, historian: Historian, tamper: Tamper, company: UUID, told: object
+) -> None:
+    write(sink, spectra_block(1, 30), samples_block())
+    places = {segment.kind.value: segment.id for segment in historian.seal("L1")}
+    assert historian.check() == []
+    set_column(tamper, company, "segment_id", places["samples"] if told == "another" else told, "kind = 'spectra'")
+    (finding,) = historian.check("L1")
+    assert (finding.kind, finding.seq, finding.last_seq) == (FindingKind.CATALOGUE, 1, 30)
+
+
 def test_deleted_rows_are_found(
     sink: PostgresSink, historian: Historian, retention: Historian, tamper: Tamper, company: UUID
 ) -> None:

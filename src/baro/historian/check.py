@@ -13,7 +13,7 @@ from uuid import UUID
 
 from baro.edge.blocks import Kind
 from baro.historian.bodies import open_body, texts
-from baro.historian.catalogue import BlockRow, find_axis, find_blocks, find_gaps, find_segments, read_bodies
+from baro.historian.catalogue import BlockRow, Segment, find_axis, find_blocks, find_gaps, find_segments, read_bodies
 from baro.historian.check_days import check_bytes, check_day
 from baro.historian.check_sealed import check_segment, row_findings
 from baro.historian.errors import Damaged
@@ -53,14 +53,29 @@ def check(session: Session, data_dir: Path, lot: str | None = None) -> list[Find
         for row in hot[at : at + _AT_ONCE]:
             if row.id in bodies:  # if not, it was dropped a moment ago
                 findings += _hot(row, *bodies[row.id], copies.get(row.id))
-    current = {segment.id for segment in segments if not segment.replaced}
+    return findings + _places(rows, [segment for segment in segments if not segment.replaced])
+
+
+def _places(rows: list[BlockRow], current: list[Segment]) -> list[Finding]:
+    """Blocks that are nowhere, or not in the file that their row names. Files of a day list no blocks: `check_day`
+    counts theirs."""
+    holder = {block: segment.id for segment in current for block in segment.blocks}
+    listing = {segment.id for segment in current if segment.blocks}
+    known = {segment.id for segment in current}
+    findings = []
     for row in rows:
-        if row.segment not in current and not row.hot:
-            expected = row.body_digest.hex()
-            findings.append(of_block(row, FindingKind.UNREADABLE, expected=expected, detail="neither hot nor sealed"))
-        elif row.segment not in current and row.segment is not None:
+        expected = holder.get(row.id)
+        if row.segment not in known and not row.hot:
+            digest = row.body_digest.hex()
+            findings.append(of_block(row, FindingKind.UNREADABLE, expected=digest, detail="neither hot nor sealed"))
+        elif row.segment is not None and row.segment not in known:
             detail = "the file that it is said to be in is not in the catalogue"
             findings.append(of_block(row, FindingKind.CATALOGUE, found=str(row.segment), detail=detail))
+        elif row.segment != expected and (expected is not None or row.segment in listing):
+            told = {"expected": str(expected or ""), "found": str(row.segment or "")}
+            findings.append(
+                of_block(row, FindingKind.CATALOGUE, detail="it is in another file than its row says", **told)
+            )
     return findings
 
 
