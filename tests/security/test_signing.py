@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import connections
@@ -18,11 +19,21 @@ from baro.apps.people.rights.services import set_up_role
 from baro.apps.people.roles import Role
 from baro.apps.people.sessions import close_sessions
 from baro.apps.release.models import Decision
+from baro.demo.seed import seed
 from tests.plant import Plant
 from tests.web.conftest import Browser
 from tests.web.test_pages import answer, dialog
 
 HX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def stranger(database: str) -> Iterator[Plant]:
+    """A second company of this test's own: the one that all share may be locked by what others tried on it."""
+    code = f"s{secrets.token_hex(6)}"
+    plant = Plant(seed(code=code, prefix=f"{code}-").id, code)
+    yield plant
+    plant.sink.close()
 
 
 def browser(plant: Plant, name: str) -> Browser:

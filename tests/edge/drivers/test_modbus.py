@@ -123,7 +123,7 @@ async def test_failures_and_silence_of_one_device_behind_a_gateway(peer: tuple[N
     # long enough that a device which answers is never taken for a silent one on a busy machine
     async with collecting(ModbusDriver(settings_for(port, registers, timeout_s=1.0))) as found:
         await found.value("good", 8.0)
-        await found.until(lambda: found.samples("silent"))
+        await found.until(lambda: found.samples("silent") and found.samples("broken"))
         assert found.samples("broken")[0].quality == BAD_DEVICE_FAILURE
         assert found.samples("silent")[0].quality == BAD_TIMEOUT
         assert found.links("dryer-1") == [True]
