@@ -148,7 +148,7 @@ def test_settings_are_entered_by_hand_where_a_device_tells_nothing(plant: Plant,
 
 
 def test_a_secret_of_another_company_is_not_used(plant: Plant, signed_in: SignIn) -> None:
-    form = {"url": "opc.tcp://127.0.0.1:1", "user": "op1", "secret": "opcua-application-key.pem"}
+    form = {"url": "opc.tcp://127.0.0.1:1", "user": "op1", "kept": "opcua-application-key.pem"}
     page = signed_in("admin1", plant).post("/connections/new/offer", form)
     assert page.status_code == 400
     assert "PLT-0020" in page.content.decode()

@@ -39,7 +39,7 @@ class Asked:
             mode=form.get("mode", "SignAndEncrypt"),
             user=form.get("user", "").strip(),
             typed=form.get("typed", ""),
-            password=form.get("secret", ""),
+            password=form.get("kept", ""),
         )
 
     @property
