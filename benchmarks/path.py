@@ -13,7 +13,6 @@ listener learns that the lot was judged with that spectrum.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import subprocess
@@ -25,6 +24,8 @@ from pathlib import Path
 
 import numpy as np
 import psycopg
+
+from peers.bare import bare_subscription
 
 COUNT = int(os.environ.get("BARO_BENCH_SPECTRA", "20000"))
 STEADY_RATE, STEADY_S = 50.0, 30
@@ -100,55 +101,11 @@ def flood_bare(home: Path, variables: tuple[str, ...]) -> float:
     url = free_url()
     server = serve(url, "FLOOD", COUNT, FLOOD, home / "bare.log")
     try:
-        return asyncio.run(_count(url, variables))
+        rate, got = asyncio.run(bare_subscription(url, variables, COUNT, 5))
+        print(f"bare subscription to {len(variables)} variables got {got} spectra of {COUNT}")
+        return rate
     finally:
         end(server)
-
-
-async def _count(url: str, variables: tuple[str, ...]) -> float:
-    from asyncua import Client, ua
-
-    class Handler:
-        got = 0
-        first = last = 0.0
-
-        def datachange_notification(self, node, value, data) -> None:
-            if isinstance(value, list) and value:
-                self.last = time.perf_counter()
-                self.first = self.first or self.last
-                self.got += 1
-
-    handler = Handler()
-    while True:
-        try:
-            client = await Client(url).__aenter__()
-            break
-        except OSError:  # the server is still starting
-            await asyncio.sleep(0.2)
-    async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_exit(client)
-        nodes = [await _find(client, name) for name in variables]
-        subscription = await client.create_subscription(40, handler)
-        await subscription.subscribe_data_change(nodes, queuesize=5000, attr=ua.AttributeIds.Value, sampling_interval=0)
-        quiet = time.perf_counter()
-        while handler.got < COUNT and time.perf_counter() - max(quiet, handler.last) < 5:
-            await asyncio.sleep(0.05)
-        print(f"bare subscription to {len(nodes)} variables got {handler.got} spectra of {COUNT}")
-        return (handler.got - 1) / (handler.last - handler.first)
-
-
-async def _find(client, name: str):
-    """The first variable of this BrowseName under the device set."""
-    todo = [client.nodes.objects]
-    while todo:
-        node = todo.pop()
-        for child in await node.get_children():
-            found = await child.read_browse_name()
-            if found.Name == name:
-                return child
-            if found.Name != "Server":
-                todo.append(child)
-    raise LookupError(name)
 
 
 def flood_baro(home: Path, supervisor) -> tuple[float, int]:

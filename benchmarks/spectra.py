@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -28,6 +27,8 @@ from uuid import UUID, uuid4
 import numpy as np
 import psutil
 import psycopg
+
+from peers.bare import bare_subscription
 
 POINTS, RATE = 650, 1000
 FLOOR, SLOPE_LIMIT = 0.7, 6.0  # of the ratio; MiB a minute
@@ -147,57 +148,12 @@ def flood_bare(home: Path, count: int) -> float:
     url, log = free_url(), home / "bare.log"
     server = serve(url, count, log)
     try:
-        return asyncio.run(_count(url, count))
+        rate, got = asyncio.run(bare_subscription(url, ("ScaledData",), count, 10))
+        if got < count:
+            print(f"the bare subscription got {got} of {count}")
+        return rate
     finally:
         end(server)
-
-
-async def _count(url: str, count: int) -> float:
-    from asyncua import Client, ua
-
-    class Handler:
-        got = 0
-        first = last = 0.0
-
-        def datachange_notification(self, node, value, data) -> None:
-            if isinstance(value, list) and value:
-                self.last = time.perf_counter()
-                self.first = self.first or self.last
-                self.got += 1
-
-    handler = Handler()
-    while True:
-        try:
-            client = await Client(url).__aenter__()
-            break
-        except OSError:  # the server is still starting
-            await asyncio.sleep(0.2)
-    async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_exit(client)
-        subscription = await client.create_subscription(40, handler)
-        node = await _find(client, "ScaledData")
-        await subscription.subscribe_data_change(
-            [node], queuesize=5000, attr=ua.AttributeIds.Value, sampling_interval=0
-        )
-        quiet = time.perf_counter()
-        while handler.got < count and time.perf_counter() - max(quiet, handler.last) < 10:
-            await asyncio.sleep(0.05)
-        if handler.got < count:
-            print(f"the bare subscription got {handler.got} of {count}")
-        return (handler.got - 1) / (handler.last - handler.first)
-
-
-async def _find(client, name: str):
-    """The first variable of this BrowseName under the objects of the plant."""
-    todo = [client.nodes.objects]
-    while todo:
-        for child in await todo.pop().get_children():
-            found = await child.read_browse_name()
-            if found.Name == name:
-                return child
-            if found.Name != "Server":
-                todo.append(child)
-    raise LookupError(name)
 
 
 def flood_baro(store: Store, count: int) -> tuple[float, int]:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import secrets
-import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.core.wsgi import get_wsgi_application
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from baro.apps.people import second
 from baro.demo.seed import seed
 from tests.plant import Plant
-
-CHROMIUM = Path("/usr/bin/chromium")
+from tests.web.serving import CHROMIUM, served
 
 pytestmark = [
     pytest.mark.browser,
@@ -27,22 +22,11 @@ pytestmark = [
 ]
 
 
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *args: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def address(database: str) -> Iterator[str]:
     """The pages, served by threads of this process. A passkey needs a host name: localhost."""
-    server = ThreadedWSGIServer(("127.0.0.1", 0), Quiet)
-    server.set_app(get_wsgi_application())
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://localhost:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served("localhost") as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.core.servers.basehttp import ThreadedWSGIServer
-from django.core.wsgi import get_wsgi_application
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from baro.apps.people import second
 from baro.apps.people.providers import request_provider
 from baro.demo.seed import seed
 from tests.plant import LOTS, Plant, work
-from tests.web.test_door_browser import CHROMIUM, Quiet
+from tests.web.serving import CHROMIUM, served
 
 pytestmark = [
     pytest.mark.browser,
@@ -31,14 +28,8 @@ SHOTS = os.environ.get("BARO_SHOTS", "")
 
 @pytest.fixture(scope="module")
 def address(database: str) -> Iterator[str]:
-    server = ThreadedWSGIServer(("127.0.0.1", 0), Quiet)
-    server.set_app(get_wsgi_application())
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served() as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

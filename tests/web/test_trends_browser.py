@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 import pytest
-from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.core.wsgi import get_wsgi_application
 from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from baro.apps.people.tokens import create_token
@@ -21,28 +18,17 @@ from baro.client import Client, Refused
 from baro.demo.seed import seed
 from baro.edge.blocks import EventKind
 from tests.plant import Plant
+from tests.web.serving import CHROMIUM, served
 from tests.web.test_context import report
 from tests.web.test_trends import BAD, START, store
 
-CHROMIUM = Path("/usr/bin/chromium")
 VIEW: ViewportSize = {"width": 1280, "height": 800}
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
 def address(database: str) -> Iterator[str]:
-    server = ThreadedWSGIServer(("127.0.0.1", 0), Quiet)
-    server.set_app(get_wsgi_application())
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served() as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

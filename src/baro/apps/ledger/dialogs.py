@@ -74,6 +74,18 @@ class Given:
     read: frozenset[str] = frozenset()
 
 
+def form_dialog(request: HttpRequest, name: str, page: dict[str, Any], act: Callable[[], object]) -> HttpResponse:
+    """A dialog without a signature. GET: `name`.html as a part of the page. POST: do `act`; what is refused comes back
+    in `name`_form.html with the words of `page`, to which `act` may add."""
+    if request.method != "POST":
+        return render(request, f"{name}.html", page)
+    try:
+        act()
+    except BaroError as error:
+        return render(request, f"{name}_form.html", page | {"error": error}, status=error.status)
+    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+
+
 def signature_dialog(request: HttpRequest, act: Act, signed: Callable[[Given], object]) -> HttpResponse:
     """GET: the dialog as a part of the page. POST: call `signed`, which proves the identity and signs.
 

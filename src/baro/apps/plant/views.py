@@ -15,8 +15,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from baro.apps.ledger.dialogs import Act, Given, signature_dialog
-from baro.apps.ledger.errors import BaroError
+from baro.apps.ledger.dialogs import Act, Given, form_dialog, signature_dialog
 from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.services import content_hash
 from baro.apps.people.models import User
@@ -71,14 +70,10 @@ def edit(request: HttpRequest, system_id: UUID | None = None) -> HttpResponse:
         "categories": [number for number, _label in ComputerisedSystem.GAMP],
         "people": User.objects.filter(is_active=True).order_by("username"),
     }
-    if request.method == "GET":
-        return render(request, "plant/system.html", page)
-    page["reason"] = request.POST.get("reason", "")
-    try:
-        services.save_system(request.user, system_id, _told(request), page["reason"])
-    except BaroError as error:
-        return render(request, "plant/system_form.html", page | {"error": error}, status=error.status)
-    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    page["reason"] = reason = request.POST.get("reason", "")
+    return form_dialog(
+        request, "plant/system", page, lambda: services.save_system(request.user, system_id, _told(request), reason)
+    )
 
 
 @require_http_methods(["GET", "POST"])

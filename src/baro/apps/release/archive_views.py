@@ -19,8 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from baro.apps.ledger.archive import retention as holds
 from baro.apps.ledger.archive.errors import HoldThere, HoldUnknown
 from baro.apps.ledger.delivering import Download
-from baro.apps.ledger.dialogs import Act, Given, signature_dialog
-from baro.apps.ledger.errors import BaroError
+from baro.apps.ledger.dialogs import Act, Given, form_dialog, signature_dialog
 from baro.apps.ledger.models import Backup, ExportedPackage, ImportedPackage, LegalHold, Meaning, RestoreDrill
 from baro.apps.ledger.services import content_hash
 from baro.apps.manufacturing.models import Lot
@@ -115,14 +114,12 @@ def rule(request: HttpRequest) -> HttpResponse:
         raise request.user.why_not(Permission.MANAGE_RETENTION)
     asked = {name: request.POST.get(name, "").strip() for name in ("product", "years", "basis", "reason")}
     page: dict[str, Any] = {"products": Product.objects.order_by("code"), "asked": asked, "least": holds.LEAST_YEARS}
-    if request.method == "GET":
-        return render(request, "release/rule.html", page)
-    try:
+
+    def act() -> None:
         years = whole_number(asked["years"])
         retention.set_rule(request.user, asked["product"], years, asked["basis"], asked["reason"])
-    except BaroError as error:
-        return render(request, "release/rule_form.html", page | {"error": error}, status=error.status)
-    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+
+    return form_dialog(request, "release/rule", page, act)
 
 
 @sensitive_post_parameters("password")

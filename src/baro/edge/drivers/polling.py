@@ -8,7 +8,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from datetime import datetime
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from baro.edge.blocks import Value, utc_now
 from baro.edge.driver import Emission, Emit, LinkState, LotReport, Sample
@@ -107,7 +107,21 @@ def heed_cancellation() -> None:
         raise asyncio.CancelledError
 
 
+class Polled(Protocol):
+    """Something that is read again and again; `every_s` None: as often as the device in general."""
+
+    @property
+    def every_s(self) -> float | None: ...
+
+
+T = TypeVar("T", bound=Polled)
 K = TypeVar("K", bound=Hashable)
+
+
+def by_period(what: Sequence[T], every_s: float) -> dict[float, list[T]]:
+    """What is read how often: period in s, shortest first → those of it, in order."""
+    periods = sorted({one.every_s or every_s for one in what})
+    return {period: [one for one in what if (one.every_s or every_s) == period] for period in periods}
 
 
 class Rounds(Generic[K]):

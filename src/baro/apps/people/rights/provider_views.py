@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 
-from baro.apps.ledger.dialogs import Act, Given, signature_dialog
-from baro.apps.ledger.errors import BaroError
+from baro.apps.ledger.dialogs import Act, Given, form_dialog, signature_dialog
 from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.services import content_hash
 from baro.apps.people import providers as services
@@ -51,13 +51,11 @@ def new_provider(request: HttpRequest) -> HttpResponse:
     _need(request, Permission.MANAGE_PEOPLE)
     form = {name: request.POST.get(name, "").strip() for name in FIELDS}
     page: dict[str, Any] = {"form": form, "claims": IdentityProvider.Claim.choices}
-    if request.method == "GET":
-        return render(request, "people/new_provider.html", page)
-    try:
+
+    def act() -> None:
         services.request_provider(request.user, **form, secret=request.POST.get("secret", ""))
-    except BaroError as error:
-        return render(request, "people/new_provider_form.html", page | {"error": error}, status=error.status)
-    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+
+    return form_dialog(request, "people/new_provider", page, act)
 
 
 @sensitive_post_parameters("password")
@@ -111,10 +109,4 @@ def end(request: HttpRequest, what: str, key: UUID) -> HttpResponse:
     record = get_object_or_404(model, id=key)
     name = record.title if what == "provider" else f"{record.user.name}: {record.provider.title}, {record.subject}"
     page = {"what": what, "record": record, "name": name, "reason": request.POST.get("reason", "")}
-    if request.method == "GET":
-        return render(request, "people/end_trust.html", page)
-    try:
-        act(request.user, key, page["reason"])
-    except BaroError as error:
-        return render(request, "people/end_trust_form.html", page | {"error": error}, status=error.status)
-    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    return form_dialog(request, "people/end_trust", page, partial(act, request.user, key, page["reason"]))

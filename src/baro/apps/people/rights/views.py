@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from baro.apps.ledger import queries as ledger
-from baro.apps.ledger.dialogs import Act, Given, signature_dialog
+from baro.apps.ledger.dialogs import Act, Given, form_dialog, signature_dialog
 from baro.apps.ledger.errors import BaroError
 from baro.apps.ledger.models import Meaning
 from baro.apps.people.errors import PeriodInvalid
@@ -89,13 +90,8 @@ def end_sessions_dialog(request: HttpRequest, user_id: UUID) -> HttpResponse:
     _need(request, Permission.MANAGE_PEOPLE)
     user = queries.user_of(user_id)
     page = {"person": user, "count": open_sessions(user).count(), "reason": request.POST.get("reason", "")}
-    if request.method == "GET":
-        return render(request, "people/end_sessions.html", page)
-    try:
-        end_sessions(request.user, user, WebSession.End.BY_ADMINISTRATOR, reason=page["reason"])
-    except BaroError as error:
-        return render(request, "people/end_sessions_form.html", page | {"error": error}, status=error.status)
-    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    act = partial(end_sessions, request.user, user, WebSession.End.BY_ADMINISTRATOR, reason=page["reason"])
+    return form_dialog(request, "people/end_sessions", page, act)
 
 
 @require_http_methods(["GET", "POST"])
@@ -195,13 +191,7 @@ def withdraw_dialog(request: HttpRequest, change_id: UUID) -> HttpResponse:
     _need(request, Permission.MANAGE_PEOPLE)
     wanted = get_object_or_404(RightsChange.objects.select_related("user", "site", "assignment"), id=change_id)
     page = {"change": wanted, "words": queries.in_words(wanted), "reason": request.POST.get("reason", "")}
-    if request.method == "GET":
-        return render(request, "people/withdraw.html", page)
-    try:
-        withdraw(request.user, change_id, page["reason"])
-    except BaroError as error:
-        return render(request, "people/withdraw_form.html", page | {"error": error}, status=error.status)
-    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    return form_dialog(request, "people/withdraw", page, partial(withdraw, request.user, change_id, page["reason"]))
 
 
 def _page(request: HttpRequest) -> dict[str, Any]:

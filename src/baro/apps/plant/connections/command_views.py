@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from baro.apps.ledger.dialogs import Act, Given, signature_dialog
+from baro.apps.ledger.dialogs import Act, Given, form_dialog, signature_dialog
 from baro.apps.ledger.errors import BaroError
 from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.services import content_hash
@@ -41,14 +42,12 @@ def request_command(request: HttpRequest, connection_id: UUID) -> HttpResponse:
         "url": reverse("plant:request-command", args=[connection.id]),
         "asked": asked,
     }
-    if request.method == "GET":
-        return render(request, "plant/command_request.html", page)
-    try:
+
+    def act() -> None:
         value = number_of(asked["value"])
         commands.request_command(request.user, connection_id, asked["name"], value, asked["reason"])
-    except BaroError as error:
-        return render(request, "plant/command_request_form.html", page | {"error": error}, status=error.status)
-    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+
+    return form_dialog(request, "plant/command_request", page, act)
 
 
 @require_http_methods(["GET", "POST"])
@@ -96,14 +95,10 @@ def refuse_command(request: HttpRequest, command_id: UUID) -> HttpResponse:
     if command.requested_by_id != request.user.id and not request.user.may(Permission.APPROVE_COMMANDS):
         raise request.user.why_not(Permission.APPROVE_COMMANDS)
     page: dict[str, Any] = {"command": command, "url": reverse("plant:refuse-command", args=[command.id])}
-    if request.method == "GET":
-        return render(request, "plant/command_refuse.html", page)
-    page["reason"] = request.POST.get("reason", "")
-    try:
-        commands.refuse_command(request.user, command_id, page["reason"])
-    except BaroError as error:
-        return render(request, "plant/command_refuse_form.html", page | {"error": error}, status=error.status)
-    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    page["reason"] = reason = request.POST.get("reason", "")
+    return form_dialog(
+        request, "plant/command_refuse", page, partial(commands.refuse_command, request.user, command_id, reason)
+    )
 
 
 @require_http_methods(["GET", "POST"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from baro.apps.ledger.dialogs import form_dialog
 from baro.apps.ledger.errors import BaroError
 from baro.apps.people.middleware import background
 from baro.apps.people.roles import Permission
@@ -64,14 +66,10 @@ def switch(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     _managed(request)
     connection = get_object_or_404(Connection, id=connection_id)
     page: dict[str, Any] = {"connection": connection, "url": reverse("plant:switch", args=[connection.id])}
-    if request.method == "GET":
-        return render(request, "plant/connection_switch.html", page)
-    page["reason"] = request.POST.get("reason", "")
-    try:
-        services.switch(request.user, connection_id, request.POST.get("enabled") == "yes", page["reason"])
-    except BaroError as error:
-        return render(request, "plant/connection_switch_form.html", page | {"error": error}, status=error.status)
-    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    page["reason"] = reason = request.POST.get("reason", "")
+    on = request.POST.get("enabled") == "yes"
+    act = partial(services.switch, request.user, connection_id, on, reason)
+    return form_dialog(request, "plant/connection_switch", page, act)
 
 
 @require_http_methods(["GET", "POST"])
@@ -80,14 +78,9 @@ def withdraw(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     _managed(request)
     certificate = get_object_or_404(TrustedCertificate, id=certificate_id)
     page: dict[str, Any] = {"certificate": certificate, "url": reverse("plant:withdraw", args=[certificate.id])}
-    if request.method == "GET":
-        return render(request, "plant/certificate_withdraw.html", page)
-    page["reason"] = request.POST.get("reason", "")
-    try:
-        services.withdraw_trust(request.user, certificate_id, page["reason"])
-    except BaroError as error:
-        return render(request, "plant/certificate_withdraw_form.html", page | {"error": error}, status=error.status)
-    return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    page["reason"] = reason = request.POST.get("reason", "")
+    act = partial(services.withdraw_trust, request.user, certificate_id, reason)
+    return form_dialog(request, "plant/certificate_withdraw", page, act)
 
 
 @require_GET

@@ -12,7 +12,7 @@ from pymodbus.exceptions import ConnectionException, ModbusException
 from baro.edge.blocks import utc_now
 from baro.edge.driver import Emit
 from baro.edge.drivers.modbus.registers import BITS, ModbusSettings, Register, Request, decode, plan
-from baro.edge.drivers.polling import Got, Reporter, Rounds, fail_if_silent, for_ever
+from baro.edge.drivers.polling import Got, Reporter, Rounds, by_period, fail_if_silent, for_ever
 from baro.edge.errors import LinkLostError
 from baro.edge.quality import (
     BAD_COMMUNICATION_ERROR,
@@ -55,10 +55,8 @@ class ModbusDriver:
         settings = self.settings
         sources = [one.source or settings.source for one in settings.registers]
         reporter = Reporter(emit, sources, settings.lots)
-        groups: dict[float, list[Request]] = {}
-        for period in sorted({one.every_s or settings.every_s for one in settings.registers}):
-            of_group = [one for one in settings.registers if (one.every_s or settings.every_s) == period]
-            groups[period] = plan(settings, of_group)
+        periods = by_period(settings.registers, settings.every_s)
+        groups = {period: plan(settings, those) for period, those in periods.items()}
         await for_ever(lambda: _Link(settings, reporter, groups).hold(), reporter, settings.url, settings.retry_most_s)
 
 

@@ -14,7 +14,7 @@ from snap7.type import Area
 
 from baro.edge.blocks import utc_now
 from baro.edge.driver import Emit
-from baro.edge.drivers.polling import Got, Reporter, Rounds, for_ever
+from baro.edge.drivers.polling import Got, Reporter, Rounds, by_period, for_ever
 from baro.edge.drivers.s7.variables import Read, S7Settings, Variable, decode, plan
 from baro.edge.errors import LinkLostError
 from baro.edge.quality import (
@@ -52,10 +52,8 @@ class S7Driver:
         settings = self.settings
         sources = [one.source or settings.source for one in settings.variables]
         reporter = Reporter(emit, sources, settings.lots)
-        groups: dict[float, list[Read]] = {}
-        for period in sorted({one.every_s or settings.every_s for one in settings.variables}):
-            of_group = [one for one in settings.variables if (one.every_s or settings.every_s) == period]
-            groups[period] = plan(settings, of_group)
+        periods = by_period(settings.variables, settings.every_s)
+        groups = {period: plan(settings, those) for period, those in periods.items()}
         await for_ever(lambda: _Link(settings, reporter, groups).hold(), reporter, settings.url, settings.retry_most_s)
 
 
