@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from baro.edge.errors import FileDamagedError, FileTooLargeError
-from baro.edge.formats.text import decode
+from baro.edge.formats.text import MOST_LINES, UTF16, decode, split_lines
 
 DELIMITERS = ("\t", ";", ",", "|", " ")
 MOST_BYTES = 64 * 1024 * 1024
@@ -59,7 +59,7 @@ def is_excel(data: bytes) -> bool:
 
 def is_text(data: bytes) -> bool:
     """Does it look like text?"""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if data.startswith(UTF16):
         return True
     head = data[:8192]
     return bool(head) and not re.search(rb"[\x00-\x08\x0e-\x1f\x7f]", head.rstrip(b"\x1a"))
@@ -69,9 +69,11 @@ def lines(data: bytes) -> Iterator[tuple[int, str]]:
     """The lines of a text with their offsets. Raises FileTooLargeError."""
     if len(data) > MOST_BYTES:
         raise FileTooLargeError(f"{len(data)} bytes of text; at most {MOST_BYTES} are read")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if data.count(b"\n") > MOST_LINES or data.count(b"\r") > MOST_LINES:
+        raise FileTooLargeError(f"more than {MOST_LINES} lines")
+    if data.startswith(UTF16):
         place = 2
-        for line in decode(data).removeprefix("\ufeff").splitlines(keepends=True):
+        for line in split_lines(decode(data).removeprefix("\ufeff")):
             yield place, line.rstrip("\r\n")
             place += 2 * len(line)
         return
@@ -82,7 +84,7 @@ def lines(data: bytes) -> Iterator[tuple[int, str]]:
     except UnicodeDecodeError:
         encoding = "latin-1" if len(text) == len(data) else "euc_kr"
     place = 3 if data.startswith(b"\xef\xbb\xbf") else 0
-    for line in text.splitlines(keepends=True):
+    for line in split_lines(text):
         yield place, line.rstrip("\r\n\x1a")
         place += len(line) if line.isascii() else len(line.encode(encoding))
 

@@ -16,8 +16,8 @@ from baro.edge.formats import asdf
 from baro.edge.formats.jcamp_ntuples import read_ntuples
 from baro.edge.formats.jcamp_table import Header, one_table
 from baro.edge.formats.registry import CERTAIN, NO
-from baro.edge.formats.result import Reading, Spectra
-from baro.edge.formats.text import decode, make_time
+from baro.edge.formats.result import MAX_BLOCKS, Reading, Spectra
+from baro.edge.formats.text import MOST_LINES, UTF16, decode, make_time, split_lines
 
 NAME = "jcamp"
 LABEL = "JCAMP-DX"
@@ -26,14 +26,17 @@ MOST = 32 * 1024 * 1024
 DEPTH = 16
 """Links in links that are followed."""
 
-_RECORD = re.compile(r"^[ \t]*##(?:([^=\r\n]{0,200})=|END[ \t]*\r?$)", re.MULTILINE)
+_RECORD = re.compile(r"^(?:\xef\xbb\xbf)?[ \t]*##(?:([^=\r\n]{0,200})=|END[ \t]*\r?$)", re.MULTILINE)
 """A label; of ``##END`` some programs leave the sign out."""
 _TABLES = {"XYDATA", "XYPOINTS", "PEAKTABLE", "PEAKASSIGNMENTS", "RADATA", "DATATABLE"}
 
 
 def sniff(data: bytes) -> int:
     """A JCAMP-DX file begins with ``##TITLE=``; comments and blanks may come before."""
-    head = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
+    head = data[:4096]
+    if head.startswith(UTF16):
+        head = decode(head).encode()
+    head = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     while head.startswith((b"$$", b"##=")):
         head = head.partition(b"\n")[2].lstrip()
     return CERTAIN if re.match(rb"##[ _-]*TITLE[ \t]*=", head, re.IGNORECASE) else NO
@@ -54,9 +57,14 @@ def read(data: bytes, name: str) -> Reading:
     if len(data) > MOST:
         raise FileTooLargeError(f"{len(data)} bytes; at most {MOST} are read")
     notes: list[str] = []
+    if data.startswith(UTF16):
+        data = decode(data).encode("utf-8", "replace")
+        notes.append("a text in UTF-16: places in it are told as of UTF-8")
     text = data.decode("latin-1")
     if "\n" not in text:
         text = text.replace("\r", "\n")  # one sign for one, so that offsets stay
+    if text.count("\n") > MOST_LINES:
+        raise FileTooLargeError(f"more than {MOST_LINES} lines")
     blocks = _blocks(text, notes)
     found: list[Spectra] = []
     for block in blocks:
@@ -77,6 +85,7 @@ def _blocks(text: str, notes: list[str]) -> list[_Block]:
     open_: list[_Block] = []
     marks = list(_RECORD.finditer(text))
     page: dict[str, tuple[int, str]] = {}
+    outer = tables = 0
     for mark, following in zip(marks, [*marks[1:], None], strict=True):
         label = re.sub(r"[\s/_-]", "", "END" if mark.group(1) is None else mark.group(1)).upper()
         raw = text[mark.end() : following.start() if following else len(text)]
@@ -90,9 +99,9 @@ def _blocks(text: str, notes: list[str]) -> list[_Block]:
                 raise FileDamagedError(f"more than {DEPTH} blocks in each other", offset=mark.start())
             if open_:
                 open_[-1].blocks += 1
-            number = (
-                f"{open_[-1].number}.{open_[-1].blocks}" if open_ else str(1 + sum("." not in b.number for b in found))
-            )
+            else:
+                outer += 1
+            number = f"{open_[-1].number}.{open_[-1].blocks}" if open_ else str(outer)
             block = _Block(number, mark.start())
             found.append(block)
             open_.append(block)
@@ -105,6 +114,9 @@ def _blocks(text: str, notes: list[str]) -> list[_Block]:
             open_.pop()
             page = {}
         elif label in _TABLES:
+            tables += 1
+            if tables > MAX_BLOCKS:
+                raise FileTooLargeError(f"more than {MAX_BLOCKS} tables", block=block.number, offset=mark.start())
             block.tables.append((label, mark.end(), raw, dict(page)))
         elif label in ("PAGE", "ENDNTUPLES"):
             page = {"PAGE": (mark.end(), _value(raw))} if label == "PAGE" else {}
@@ -123,7 +135,7 @@ def _blocks(text: str, notes: list[str]) -> list[_Block]:
 
 
 def _value(raw: str) -> str:
-    lines = [line.partition("$$")[0].strip() for line in raw[:20000].splitlines()]
+    lines = [line.partition("$$")[0].strip() for line in split_lines(raw[:20000])]
     return decode("\n".join(line for line in lines if line).encode("latin-1"))
 
 
@@ -131,7 +143,7 @@ def _lines(start: int, raw: str) -> tuple[str, asdf.Lines]:
     """The form of a table and its lines with their offsets."""
     lines: asdf.Lines = []
     form, place = "", start
-    for line in raw.splitlines(keepends=True):
+    for line in split_lines(raw):
         text = line.partition("$$")[0].rstrip("\r\n\x1a \t")
         if not form and text.strip():
             form = text.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from datetime import datetime
 from typing import NamedTuple
 
@@ -89,7 +90,7 @@ def read_ntuples(
         across, up = known.get(match[1] or match[3]), known.get(match[2] or match[4])
         if across is None or up is None:
             raise FileDamagedError(f"{form[:60]!r} names symbols that are not declared", block=place, offset=start)
-        item = _page(own, across, up, counted, lines, place, start, notes)
+        item = _page(own, across, up, _own_first(known, own, up.symbol), counted, lines, place, start, notes)
         kind = "peaks" if "PEAKS" in form.upper() else form_of(label, records.text("DATATYPE"))
         more = {"page": page, "variable": up.name} | own_metadata(own)
         spectrum = Spectra(
@@ -101,7 +102,7 @@ def read_ntuples(
             form=kind,
             samples=(title,),
             times=(time,),
-            metadata={**metadata, **item.metadata} | {key: value for key, value in more.items() if value},
+            metadata=ChainMap({**item.metadata, **{key: value for key, value in more.items() if value}}, metadata),
             checks=item.checks,
         )
         found.append(spectrum)
@@ -109,6 +110,16 @@ def read_ntuples(
     for symbol, items in seen.items():
         _whole(known[symbol], items, block, pages[0][1])
     return found
+
+
+def _own_first(known: dict[str, Variable], own: Header, symbol: str) -> str:
+    """The first ordinate of a page as the page itself states it: a record FIRSTY, or its place in the list FIRST of a
+    page of several dimensions."""
+    alone = own.written("FIRSTY") or own.written(f"FIRST{symbol}")
+    cells = [cell.strip() for cell in own.text("FIRST").split(",")]
+    place = list(known).index(symbol)
+    listed = cells[place] if place < len(cells) else ""
+    return alone or (listed if number(listed) is not None else "")
 
 
 def own_metadata(own: Header) -> dict[str, str]:
@@ -120,6 +131,7 @@ def _page(
     own: Header,
     across: Variable,
     up: Variable,
+    stated_first: str,
     counted: bool,
     lines: asdf.Lines,
     place: str,
@@ -151,8 +163,7 @@ def _page(
         axis, values, how = groups[:, 0] * across.scale.factor, groups[:, 1] * up.scale.factor, "AFFN"
         if own.written("NPOINTS"):
             checks.append(Check("NPOINTS", float(own.written("NPOINTS")), len(values)))
-    first = own.written("FIRSTY") or own.written(f"FIRST{up.symbol}")
-    checks += stated(f"FIRST{up.symbol}", first, float(values[0]), up.scale)
+    checks += stated(f"FIRST{up.symbol}", stated_first, float(values[0]), up.scale)
     lowest, highest = extremes(values)
     for name, label, found in (("MAX", "MAXY", highest), ("MIN", "MINY", lowest)):
         checks += stated(f"{name}{up.symbol}", own.written(label), found, up.scale)

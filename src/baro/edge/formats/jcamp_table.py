@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,6 +12,10 @@ from baro.edge.errors import DataDisagreeError, FileDamagedError, FormatUnsuppor
 from baro.edge.formats import asdf, units
 from baro.edge.formats.result import Check, Floats, Spectra, bounded, even, extremes, hold
 from baro.edge.formats.text import NUMBER, number, unit_in_last_place
+
+
+_TORN = re.compile(r"^([+-]?\d*\.)[ \t]+(\d)")
+"""``0. 449E+01``: some programs leave room for a sign behind the point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,10 @@ class Header:
         text = self.text(label)
         if not text or text == "?":
             return ""
+        text = _TORN.sub(r"\1\2", text)
         match = NUMBER.match(text)
-        if not match or number(match.group()) is None:
+        # a comma and a digit behind it: decimals as some languages write them, or a list
+        if not match or number(match.group()) is None or re.match(r",\d", text[match.end() :]):
             raise FileDamagedError(f"##{label}= is no number: {text[:40]!r}", block=self.block, offset=self.at(label))
         return match.group()
 
@@ -106,7 +113,7 @@ def one_table(
     up = Scale.of(records.written(f"{y}FACTOR"), block, records.at(f"{y}FACTOR"))
     if label == "PEAKASSIGNMENTS":
         lines, bare = assignments(lines, bare, block)
-    counted = bare.startswith(f"({x}++({y}..{y}))")
+    counted = bare.startswith(f"({x}++({y}..{y})")  # some programs forget the last bracket
     if counted:
         table = asdf.decode(lines, limit, block=block)
         values = table.ordinates * up.factor
@@ -142,7 +149,7 @@ def one_table(
         form=form_of(label, records.text("DATATYPE")),
         samples=(title,),
         times=(time,),
-        metadata=metadata | {"table": how},
+        metadata=ChainMap({"table": how}, metadata),
         checks=tuple(checks),
     )
 

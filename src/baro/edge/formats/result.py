@@ -20,6 +20,8 @@ MAX_BYTES = 256 * 1024 * 1024
 MAX_VALUES = 1 << 25
 """Values a file may claim or decode to, over all its spectra; 256 MiB as float64."""
 MAX_SPECTRA = 1 << 20
+MAX_BLOCKS = 1 << 16
+"""Spectra with an axis of their own, or tables of a text, in one file."""
 
 
 class Check(NamedTuple):

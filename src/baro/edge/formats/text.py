@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 from baro.edge.errors import FileDamagedError
 
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+"""The marks at the beginning of a text in UTF-16."""
+MOST_LINES = 1 << 20
+"""Of one text."""
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def decode(raw: bytes) -> str:
     """The text of bytes whose encoding the file does not tell: UTF-8 or UTF-16 by their marks, UTF-8, Korean
     (KS X 1001, when everything beyond ASCII is Hangul), else Latin-1, which takes every byte."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if raw.startswith(UTF16):
         return raw.decode("utf-16", "replace")
     try:
         return raw.decode("utf-8-sig")
@@ -26,6 +31,15 @@ def decode(raw: bytes) -> str:
         return raw.decode("latin-1")
     beyond = [sign for sign in text if sign > "\x7f"]
     return text if all("가" <= sign <= "힣" for sign in beyond) else raw.decode("latin-1")
+
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+
+
+def split_lines(text: str) -> Iterator[str]:
+    """The lines of a text with their ends, one after another. Only CR and LF end a line: what other signs
+    `str.splitlines` takes for an end are letters in some code pages."""
+    return (match.group() for match in _LINE.finditer(text))
 
 
 def cstring(raw: bytes) -> str:

@@ -9,7 +9,7 @@ _X = {
     "ramanshiftcm-1 1/centimeters inversecm wn percm kayser",
     "nm": "nm nanometer nanometers nanometre nanometres wavelength(nm) nanometers(nm)",
     "um": "um µm μm micron microns micrometer micrometers micrometre micrometres micrometers(um)",
-    "m/z": "m/z mz mass massm/z",
+    "m/z": "m/z mz mass massm/z massunits",
     "Hz": "hz hertz",
     "kHz": "khz",
     "MHz": "mhz",
