@@ -101,7 +101,8 @@ def test_a_structure_beside_its_peaks() -> None:
         "##TITLE=compound\n##JCAMP-DX=4.24\n##DATA TYPE=LINK\n##BLOCKS=2\n"
         "##TITLE=structure\n##JCAMP-CS=3.7\n##ATOMLIST=\n$$ AN AS\n 1 C\n 2 O\n##BONDLIST=\n 1 2 S\n##END=\n"
         "##TITLE=peaks\n##JCAMP-DX=5.00\n##DATA TYPE=NMR PEAK ASSIGNMENTS\n##XUNITS=PPM\n##NPOINTS=3\n"
-        "##PEAK ASSIGNMENTS=(XYMA)\n( 27.00, 1.0,, < 7>)\n(126.70, 1.0,, <13>)\n(126.70, 1.0, S, <14>)\n##END=\n##END=\n"
+        "##PEAK ASSIGNMENTS=(XYMA)\n( 27.00, 1.0,, < 7>)\n(126.70, 1.0,, <13>)\n(126.70, 1.0, S, <14>)\n##END=\n"
+        "##END=\n"
     )
     (item,) = read(text.encode()).spectra
     assert (item.block, item.form, item.x_unit) == ("1.2", "peaks", "ppm")
@@ -118,7 +119,8 @@ def test_peaks_with_widths() -> None:
 
 
 def test_a_library_holds_a_spectrum_a_block() -> None:
-    one = "##TITLE= {}\n##JCAMP-DX= 4.24\n##DATA_TYPE= Mass Spectrum\n##NPOINTS= 2\n##XYDATA= (XY..XY)\n73.00,208\n103.00,{}\n##END=\n"
+    one = "##TITLE= {}\n##JCAMP-DX= 4.24\n##DATA_TYPE= Mass Spectrum\n##NPOINTS= 2\n"
+    one += "##XYDATA= (XY..XY)\n73.00,208\n103.00,{}\n##END=\n"
     reading = read("".join(one.format(number, number) for number in range(1, 301)).encode())
     assert (reading.count, reading.spectra[299].block, reading.spectra[299].values[0, 1]) == (300, "300", 300)
 

@@ -13,7 +13,6 @@ from baro.edge.formats import asdf, units
 from baro.edge.formats.result import Check, Floats, Spectra, bounded, even, extremes, hold
 from baro.edge.formats.text import NUMBER, number, unit_in_last_place
 
-
 _TORN = re.compile(r"^([+-]?\d*\.)[ \t]+(\d)")
 """``0. 449E+01``: some programs leave room for a sign behind the point."""
 

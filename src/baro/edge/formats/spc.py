@@ -13,16 +13,18 @@ from enum import IntFlag
 
 import numpy as np
 
-from baro.edge.errors import FileDamagedError, FormatUnsupportedError
+from baro.edge.errors import FileDamagedError, FileTooLargeError, FormatUnsupportedError
 from baro.edge.formats import units
 from baro.edge.formats.cursor import Cursor
 from baro.edge.formats.registry import LIKELY, NO
-from baro.edge.formats.result import Check, Floats, Reading, Spectra, bounded, even, hold
+from baro.edge.formats.result import MAX_BLOCKS, Check, Floats, Reading, Spectra, bounded, even, hold
 from baro.edge.formats.text import cstring, decode, make_time
 
 NAME = "spc"
 LABEL = "Galactic SPC"
 NEW_LSB, NEW_MSB, OLD, SHIMADZU = 0x4B, 0x4C, 0x4D, 0xCF
+SHIMADZU_OLE, ITS_DATA = b"\xd0\xcf\x11\xe0", "X Data.1".encode("utf-16-le")
+"""Shimadzu's UVProbe gives its own files, of the Windows kind of compound file, the same ending."""
 FLOATS = -128
 """The exponent that says that ordinates are IEEE floats."""
 FIRST_YEAR = 1900
@@ -84,6 +86,8 @@ class _Head:
 
 def sniff(data: bytes) -> int:
     """The version stands in the second byte; since that is a letter as well, the fields around it must make sense."""
+    if data.startswith(SHIMADZU_OLE):
+        return LIKELY if ITS_DATA in data else NO
     if len(data) < 256 or data.startswith(b"PK\3\4") or data[1] not in (NEW_LSB, NEW_MSB, OLD, SHIMADZU):
         return NO
     if data[1] == SHIMADZU:
@@ -112,7 +116,7 @@ def _is_text(raw: bytes) -> bool:
 def read(data: bytes, name: str) -> Reading:
     """See `baro.edge.formats.registry.Format.read`."""
     if len(data) > 1 and data[1] == SHIMADZU:
-        raise FormatUnsupportedError("Shimadzu's form of SPC", offset=1)
+        raise FormatUnsupportedError("Shimadzu's form of SPC: export the spectrum from its program", offset=1)
     head = _head(data)
     cursor = Cursor(data, "header")
     notes: list[str] = []
@@ -147,11 +151,7 @@ def _head(data: bytes) -> _Head:
     log = cursor.one(f"{end}I", 248)
     z_step, planes, w_step, w_type = cursor.unpack(f"{end}fIfB", 312)
     year, month, day = date >> 20, (date >> 16) & 15, (date >> 11) & 31
-    labels = ("", "", "")
-    if flags & Flag.LABELS:
-        parts = [cstring(part) for part in cursor.take(218, 30).split(b"\0")[:3]]
-        parts += [""] * (3 - len(parts))
-        labels = parts[0], parts[1], parts[2]
+    labels = _labels(cursor.take(218, 30)) if flags & Flag.LABELS else ("", "", "")
     more = {
         "resolution": cstring(cursor.take(36, 9)),
         "instrument": cstring(cursor.take(45, 9)),
@@ -182,11 +182,18 @@ def _head(data: bytes) -> _Head:
     )
 
 
+def _labels(raw: bytes) -> tuple[str, str, str]:
+    """The labels of the three axes, one after another, each closed by a zero byte."""
+    x, y, z, *_ = [*(cstring(part) for part in raw.split(b"\0")[:3]), "", ""]
+    return x, y, z
+
+
 def _old_head(cursor: Cursor, flags: Flag) -> _Head:
     exponent, points, first, last, x_type, y_type, year, month, day, hour, minute = cursor.unpack("<hfffBBHBBBB", 2)
     if not math.isfinite(points) or points != int(points) or points < 0:
         raise FileDamagedError(f"{points} points", block="header", offset=4)
     comment = cstring(cursor.take(64, 130))
+    labels = _labels(cursor.take(194, 30)) if flags & Flag.LABELS else ("", "", "")
     more = {"resolution": cstring(cursor.take(24, 8)), "comment": comment}
     scans = cursor.one("<h", 34)
     return _Head(
@@ -203,7 +210,7 @@ def _old_head(cursor: Cursor, flags: Flag) -> _Head:
         year=year & 0xFFF,
         time=make_time(year & 0xFFF, month, day, hour, minute) if year & 0xFFF >= FIRST_YEAR else None,
         comment=comment,
-        labels=("", "", ""),
+        labels=labels,
         log=0,
         w_planes=0,
         w_type=0,
@@ -301,7 +308,8 @@ def _new(cursor: Cursor, head: _Head, name: str, notes: list[str]) -> list[Spect
 
 def _own_x(cursor: Cursor, head: _Head, subfiles: int, name: str, notes: list[str]) -> list[Spectra]:
     """Every subfile with X values of its own; the directory, when there is one, says where each lies."""
-    bounded(subfiles, 1, block="header", offset=24)
+    if subfiles > MAX_BLOCKS:
+        raise FileTooLargeError(f"{subfiles} subfiles with an axis each", block="header", offset=24)
     directory = head.points if head.flags & Flag.MULTI and head.points > 512 else 0
     if directory:
         cursor.named("directory").take_nothing(directory, 12 * subfiles)
