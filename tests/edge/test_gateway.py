@@ -75,8 +75,16 @@ async def test_a_missing_sink_only_fills_the_spool(tmp_path: Path) -> None:
     assert sink.seqs() == [1]
     assert gateway.health.spool_depth >= 5
     assert "the database is away" in gateway.health.sink_error
+    health = gateway.look()
+    assert health.delivered[NIR].seq == 1, "kept by the spool since the gateway before"
+    assert health.collected[NIR].seq >= 6
+    assert health.waiting[NIR].observations == health.collected[NIR].seq - 1
+    assert health.waiting[NIR].size == health.spool_bytes
     sink.failing = False
     await asyncio.sleep(0.6)
+    health = gateway.look()
+    assert health.delivered == health.collected
+    assert (health.waiting, health.backlog, health.replayed, health.sink_error) == ({}, 0, 1.0, "")
     gateway.stop()
     await running
     assert sink.seqs() == list(range(1, 12))

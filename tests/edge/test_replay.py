@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from baro.edge.blocks import Block, Event, EventKind, Gap, GapReason, Kind, samples_batch
 from baro.edge.courier import Courier
-from baro.edge.replay import Replay, Watermark
+from baro.edge.marks import Watermark
+from baro.edge.replay import Replay
 from baro.edge.spool import Spool
 
 ROOM, PRESS, PUMP = "room/tags", "press/tags", "pump/tags"

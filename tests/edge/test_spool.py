@@ -18,6 +18,7 @@ from edge_peers import AXIS, NIR, T0
 
 from baro.edge.blocks import Block, Event, EventKind, Gap, GapReason, Kind, spectra_batch
 from baro.edge.errors import SpoolBrokenError, SpoolFullError
+from baro.edge.marks import Waiting, Watermark
 from baro.edge.spool import Spool
 from baro.edge.state import LastSample, OpenGap, SourceState
 
@@ -105,6 +106,40 @@ def test_a_full_spool_may_give_up_its_oldest_blocks_and_a_gap_stands_where_they_
     spool.close()
 
 
+def test_what_waits_of_each_source_is_counted_whatever_becomes_of_it(tmp_path: Path) -> None:
+    path, size = tmp_path / "spool.db", len(block(1).to_bytes())
+    spool = Spool(path, size * 10, drop_oldest=True)
+    other = replace(block(1, 2), source="room")
+    event = Event(NIR, EventKind.CONNECTED, T0, "")
+    spool.append([AXIS, block(1), block(2), event, other], {})
+    expected = {NIR: Waiting(3, 2, 2 * size), "room": Waiting(1, 2, len(other.to_bytes()))}
+    assert spool.waiting() == expected
+    spool.close()
+    spool = Spool(path, size * 4, drop_oldest=True)
+    assert spool.waiting() == expected
+    assert spool.delivered() == {}
+    (axis, first) = spool.peek(2)
+    spool.remove([axis, first], {NIR: Watermark(0, 1, T0)})
+    assert spool.waiting()[NIR] == Waiting(2, 1, size)
+    (second, *_) = spool.peek()
+    spool.replace(second, Gap(NIR, 0, 2, 2, "A", T0, T0, GapReason.REFUSED), event)
+    assert spool.waiting()[NIR] == Waiting(3, 0, 0)
+    spool.put_aside(spool.peek(1)[0], "no")
+    assert spool.waiting()[NIR] == Waiting(2, 0, 0)
+    spool.peek(0)
+    spool.append([block(3), block(4)], {})
+    spool.append([block(5)], {})
+    waiting = spool.waiting()
+    assert waiting["room"] == Waiting(1, 0, 0), "given up, a gap stands for it"
+    assert waiting[NIR] == Waiting(5, 3, 3 * size)
+    assert (spool.depth, spool.used) == (6, 3 * size)
+    spool.close()
+    spool = Spool(path, 10**6)
+    assert spool.waiting() == waiting
+    assert spool.delivered() == {NIR: Watermark(0, 1, T0)}
+    spool.close()
+
+
 def test_a_spool_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     path = tmp_path / "spool.db"
     spool = Spool(path, 10**6)
@@ -112,9 +147,11 @@ def test_a_spool_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     spool.close()
     with closing(sqlite3.connect(path)) as old:
         old.executescript(
-            "drop index item_order; alter table item drop column loose; alter table item drop column source"
+            "drop index item_order; alter table item drop column loose; alter table item drop column source;"
+            "alter table item drop column observations; drop table delivered"
         )
     spool = Spool(path, 10**6)
+    assert spool.waiting() == {NIR: Waiting(1, 1, len(block(1).to_bytes()))}
     assert [(head.source, head.loose) for head in spool.heads()] == [(NIR, False), ("", False)]
     assert spool.depth == 2
     spool.close()

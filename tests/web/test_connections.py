@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.http import HttpResponse
 
 from baro.apps.ledger.services import reading
-from baro.apps.plant.models import Connection, Equipment, Tag, TrustedCertificate
+from baro.apps.plant.models import Connection, ConnectionState, Equipment, Tag, TrustedCertificate
 from baro.commands.gateway import Book
 from baro.config import config
 from baro.database.roles import Role, conninfo
@@ -19,6 +20,7 @@ from baro.edge import trust
 from baro.edge.collector import Connection as Wanted
 from baro.edge.collector import ConnectionState as State
 from baro.edge.gateway import Health
+from baro.edge.marks import Waiting, Watermark
 from baro.edge.trust import Certificate
 from tests.node_opcua import NodeServer
 from tests.plant import Plant
@@ -174,15 +176,33 @@ def test_the_page_shows_how_each_connection_is(plant: Plant, signed_in: SignIn, 
     own = trust.own().certificate
     with pytest.raises(Exception, match="not trusted") as refused:
         trust.TrustStore(tmp_path).check(own.der, own.application_uri)
+    now = datetime.now(UTC)
     health = Health(observations=5, rate=12.5, spool_depth=1234, linked={"nir-1": True, "press-1": False})
+    health.collected = {"nir-1": Watermark(0, 98765, now)}
+    health.delivered = {"nir-1": Watermark(0, 87654, now - timedelta(seconds=90))}
+    health.waiting = {"nir-1": Waiting(50, 11111, 3 * 1024 * 1024)}
+    health.backlog, health.replayed = 40, 0.75
     notes.tell(plant.company, [State(wanted, health, "", None, own.valid_until)])
     page = browser.get("/connections/now").content.decode()
     assert "1,234" in page
     assert 'data-testid="source-press-1"' in page
+    row = page[page.index('data-testid="marks-nir-1"') :].split("</tr>")[0]
+    assert "98,765" in row
+    assert "87,654" in row
+    assert "11,111" in row
+    assert "90.0 s" in row
+    replay = page[page.index('data-testid="replay"') :].split("</div>")[0]
+    assert 'value="75"' in replay
+    assert 'class="gapstrip"' in page
     notes.tell(plant.company, [State(wanted, health, "", refused.value, own.valid_until)])
     page = browser.get("/connections/now").content.decode()
     assert 'data-testid="refusal"' in page
     assert own.thumbprint in page
+    # a gateway that has started and not told yet does not wipe out what the one before told
+    notes.tell(plant.company, [State(wanted, Health(), "", None, own.valid_until)])
+    with reading(plant.company):
+        kept = ConnectionState.objects.get(connection=record)
+    assert (kept.marks["nir-1"]["delivered"][1], kept.backlog) == (87654, 0)
     notes.close()
 
     assert browser.get(f"/connections/{record.id}/switch").status_code == 200

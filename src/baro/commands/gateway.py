@@ -24,7 +24,7 @@ from baro.database.roles import Role, conninfo
 from baro.edge import trust
 from baro.edge.collector import Collector, Connection, ConnectionState
 from baro.edge.driver import load_driver, refusal_json, settings_of
-from baro.edge.gateway import Gateway, GatewaySettings
+from baro.edge.gateway import Gateway, GatewaySettings, Health
 from baro.gxp import require
 from baro.historian.sink import PostgresSink
 from baro.starting import find_database, prepare
@@ -175,13 +175,15 @@ class Book:
 
 _TELL = """
     INSERT INTO plant_connectionstate (connection_id, company_id, at, sources, observations, rate, lag_s, spool_depth,
-                                       spool_bytes, spool_full, failure, refusal, certificate_until)
-    VALUES (%s, %s, now(), %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                                       spool_bytes, spool_full, failure, refusal, certificate_until, marks, backlog,
+                                       replayed)
+    VALUES (%s, %s, now(), %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (connection_id) DO UPDATE SET at = now(), sources = excluded.sources,
         observations = excluded.observations, rate = excluded.rate, lag_s = excluded.lag_s,
         spool_depth = excluded.spool_depth, spool_bytes = excluded.spool_bytes, spool_full = excluded.spool_full,
         failure = excluded.failure, refusal = excluded.refusal,
-        certificate_until = excluded.certificate_until
+        certificate_until = excluded.certificate_until, backlog = excluded.backlog, replayed = excluded.replayed,
+        marks = CASE WHEN excluded.marks = '{}' THEN plant_connectionstate.marks ELSE excluded.marks END
 """
 
 
@@ -200,7 +202,21 @@ def _row(company: UUID, state: ConnectionState) -> list[object]:
         state.failure or health.sink_error,
         Jsonb(refusal_json(state.refusal)),
         state.certificate_until,
+        Jsonb(_marks(health)),
+        health.backlog,
+        health.replayed,
     ]
+
+
+def _marks(health: Health) -> dict[str, dict[str, object]]:
+    """How far each source is, as the page of the collection reads it."""
+    out: dict[str, dict[str, object]] = {}
+    for name, marks in (("collected", health.collected), ("delivered", health.delivered)):
+        for source, mark in marks.items():
+            out.setdefault(source, {})[name] = [mark.epoch, mark.seq, mark.time.isoformat()]
+    for source, waiting in health.waiting.items():
+        out.setdefault(source, {})["waiting"] = list(waiting)
+    return out
 
 
 def _give_back(gateway: Gateway) -> None:

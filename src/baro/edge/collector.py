@@ -122,7 +122,7 @@ class _Line:
         driver = self.driver
         return ConnectionState(
             self.connection,
-            self.health,
+            self._gateway.look() if self._gateway is not None else self.health,
             self.failure,
             getattr(driver, "refusal", None),
             getattr(driver, "certificate_until", None),

@@ -15,8 +15,10 @@ from itertools import groupby
 from typing import Protocol
 
 from baro.edge.blocks import Axis, Block, Event, EventKind, Gap, GapReason, JournalPart, Kind, utc_now
-from baro.edge.replay import Replay, Watermark
-from baro.edge.spool import Spool, Spooled, carried, lost
+from baro.edge.marks import Watermark
+from baro.edge.packing import Spooled
+from baro.edge.replay import Replay
+from baro.edge.spool import Spool, carried, lost
 
 REPLAYED = 1_000_000  # bytes of the backlog after which new blocks are looked for
 OVERHEAD = 200  # bytes that an item counts for besides its body
@@ -57,7 +59,7 @@ class Courier:
 
     What waits when the sink takes again is the backlog. It is replayed at no more than `rate` bytes a second (0: as
     fast as the sink takes it) and behind what is collected from then on, as far as the order within a source allows;
-    see `Replay`. delivered: of each source, up to where all of it is in the sink.
+    see `Replay`. delivered: of each source, up to where all of it is in the sink; the spool keeps it.
     """
 
     def __init__(self, spool: Spool, sink: Sink, rate: int = 0) -> None:
@@ -65,7 +67,7 @@ class Courier:
         self.sink = sink
         self.rate = rate
         self.failing = ""
-        self.delivered: dict[str, Watermark] = {}
+        self.delivered: dict[str, Watermark] = spool.delivered()
         self._ahead: dict[str, Watermark] = {}  # of sources whose backlog was overtaken
         self._replay: Replay | None = None
         self._work = threading.Event()
@@ -95,6 +97,12 @@ class Courier:
     def behind(self) -> int:
         """Items of the backlog that is being replayed."""
         return self._replay.count if self._replay else 0
+
+    @property
+    def replayed(self) -> float:
+        """Which part of the backlog has been replayed, 0 to 1; 1 when there is none."""
+        replay = self._replay
+        return 1.0 - replay.count / replay.total if replay and replay.total else 1.0
 
     def _run(self) -> None:
         delay = RETRY_FIRST
@@ -157,20 +165,32 @@ class Courier:
                 if not all(self._deliver([entry], replay) for entry in parcel):
                     return False
             else:
-                self.spool.remove(parcel)
-                self._delivered(parcel, replay)
+                raised = self._delivered(parcel, replay)
+                self.spool.remove(parcel, raised)
         return True
 
-    def _delivered(self, parcel: Sequence[Spooled], replay: Replay | None) -> None:
+    def _delivered(self, parcel: Sequence[Spooled], replay: Replay | None) -> dict[str, Watermark]:
+        """The sink has these; the marks that rose by it."""
         if replay is not None:
             replay.delivered(parcel)
+        rose: dict[str, Watermark] = {}
         for entry in parcel:
             if isinstance(entry.item, Block):
-                early = replay is not None and entry.id > replay.until and replay.waits(entry.item.source)
-                _raise(self._ahead if early else self.delivered, entry.item.source, Watermark.of(entry.item))
+                source, mark = entry.item.source, Watermark.of(entry.item)
+                early = replay is not None and entry.id > replay.until and replay.waits(source)
+                if early:
+                    if mark.beyond(self._ahead.get(source)):
+                        self._ahead[source] = mark
+                else:
+                    self._raise(source, mark, rose)
         for source in list(self._ahead):
             if replay is None or not replay.waits(source):
-                _raise(self.delivered, source, self._ahead.pop(source))
+                self._raise(source, self._ahead.pop(source), rose)
+        return rose
+
+    def _raise(self, source: str, mark: Watermark, rose: dict[str, Watermark]) -> None:
+        if mark.beyond(self.delivered.get(source)):
+            self.delivered[source] = rose[source] = mark
 
     def _set_aside(self, entry: Spooled, reason: str) -> None:
         item = entry.item
@@ -186,11 +206,6 @@ class Courier:
             self.spool.replace(entry, lost(item, GapReason.REFUSED), event)
         else:
             self.spool.replace(entry, event)
-
-
-def _raise(marks: dict[str, Watermark], source: str, mark: Watermark) -> None:
-    if source not in marks or (marks[source].epoch, marks[source].seq) < (mark.epoch, mark.seq):
-        marks[source] = mark
 
 
 def _size(entry: Spooled) -> int:

@@ -22,7 +22,7 @@ from baro.edge.blocks import Block, Event, EventKind, samples_batch, utc_now
 from baro.edge.courier import Courier, Sink
 from baro.edge.driver import Driver, Emission, LastSeen, Sample, Spectrum
 from baro.edge.errors import SinkUnreachableError, SpoolBrokenError, SpoolFullError
-from baro.edge.replay import Watermark
+from baro.edge.marks import Waiting, Watermark
 from baro.edge.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -57,8 +57,9 @@ class Health:
 
     observations: committed since the start. rate: of them a second, over the last second or more. lag:
     seconds from arrival to commit of the oldest observation of the last flush. sink_error: empty while
-    delivery works. linked: which sources are connected. backlog: items of an earlier cut that are still replayed.
-    delivered: of each source, up to where all of it is in the sink, as far as this gateway has delivered itself.
+    delivery works. linked: which sources are connected. backlog: items of an earlier cut that are still replayed;
+    replayed: which part of them has been, 0 to 1. Of each source, collected: its newest observation; delivered: up to
+    where all of it is in the sink; waiting: what of it is in the spool.
     """
 
     observations: int = 0
@@ -70,7 +71,10 @@ class Health:
     sink_error: str = ""
     linked: dict[str, bool] = field(default_factory=dict)
     backlog: int = 0
+    replayed: float = 1.0
+    collected: dict[str, Watermark] = field(default_factory=dict)
     delivered: dict[str, Watermark] = field(default_factory=dict)
+    waiting: dict[str, Waiting] = field(default_factory=dict)
 
 
 class Gateway:
@@ -81,6 +85,7 @@ class Gateway:
         self.sink = sink
         self.driver = driver
         self.health = Health()
+        self._keeper: _Keeper | None = None
         self._pending: list[Received] = []
         self._rows = 0
         self._waiting: list[Received] = []
@@ -97,12 +102,19 @@ class Gateway:
         self._stopping = True
         self._nudge()
 
+    def look(self) -> Health:
+        """How it is at this moment, also while nothing arrives."""
+        if self._keeper is not None:
+            self._keeper.look()
+        return self.health
+
     async def run(self) -> None:
         """Collect until stopped. Raises SpoolBrokenError when observations can no longer be kept, and
         whatever ended the driver; the next start records what was missed."""
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "gateway") as worker:
             keeper = await loop.run_in_executor(worker, _Keeper, self.settings, self.sink, self.health)
+            self._keeper = keeper
             resume = getattr(self.driver, "resume", None)
             if resume is not None:
                 resume(await loop.run_in_executor(worker, keeper.seen))
@@ -222,6 +234,7 @@ class _Keeper:
             self.spool.states(), self._recall, settings.block_rows, settings.clock_tolerance, settings.clock_limit
         )
         self._untold: list[Received] = []
+        self._unreachable = ""
         self._begin()
         self._mark = (time.monotonic(), 0)
         samples_batch([], [], [], [], [])  # Arrow loads much with its first array, which no instrument shall wait for
@@ -248,6 +261,7 @@ class _Keeper:
                 self._commit(self.assembler.decline(self._untold))
                 self._untold = []
             draft = self.assembler.take(batches)
+            self._unreachable = ""
             self._commit(draft)
             self._full("")
         except SpoolFullError as error:
@@ -297,7 +311,8 @@ class _Keeper:
         try:
             return self.sink.last_seq(source)
         except Exception as error:
-            raise SinkUnreachableError(f"{source}: {error}") from error
+            self._unreachable = f"{source}: {error}"
+            raise SinkUnreachableError(self._unreachable) from error
 
     def _observe(self, draft: Draft, batches: list[Received]) -> None:
         health = self.health
@@ -312,9 +327,20 @@ class _Keeper:
             health.rate = (health.observations - count) / (now - since)
             self._mark = (now, health.observations)
         health.lag = (utc_now() - batches[0][0]).total_seconds()
+        self.look()
+
+    def look(self) -> None:
+        """How far collection and delivery are; may be asked by any thread."""
+        health, courier = self.health, self.courier
         health.spool_depth, health.spool_bytes = self.spool.depth, self.spool.used
-        health.sink_error, health.backlog = self.courier.failing, self.courier.behind
-        health.delivered = dict(self.courier.delivered)
+        health.sink_error = courier.failing or self._unreachable
+        health.backlog, health.replayed = courier.behind, courier.replayed
+        health.waiting, health.delivered = self.spool.waiting(), dict(courier.delivered)
+        health.collected = {
+            source: Watermark(state.epoch, state.last_seq, state.last_time)
+            for source, state in list(self.assembler.states.items())
+            if state.last_seq is not None and state.last_time is not None
+        }
 
 
 async def run_gateway(settings: GatewaySettings, sink: Sink, driver: Driver) -> None:

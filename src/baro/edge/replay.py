@@ -15,32 +15,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 
 from baro.edge.blocks import Block
-from baro.edge.spool import Spool, Spooled
+from baro.edge.packing import Spooled
+from baro.edge.spool import Spool
 
 SCANNED = 5000  # new items that are looked at in a step
 A_STEP = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Watermark:
-    """How far a source is: the number of its newest observation, and its time."""
-
-    epoch: int
-    seq: int
-    time: datetime
-
-    @classmethod
-    def of(cls, block: Block) -> Watermark:
-        """That of the end of a block."""
-        return cls(block.epoch, block.last_seq, block.batch.column("time")[-1].as_py())
-
-
 class Replay:
-    """The backlog of a spool, from now on: all items up to the number `until`. count: how many of them are left."""
+    """The backlog of a spool, from now on: all items up to the number `until`. total: how many there were. count: how
+    many of them are left."""
 
     def __init__(self, spool: Spool) -> None:
         self.spool = spool
@@ -50,7 +36,7 @@ class Replay:
         for head in spool.heads(until=self.until):
             self._left[head.source] += 1
             self._stiff[head.source] += not head.loose
-        self.count = self._left.total()
+        self.count = self.total = self._left.total()
 
     def free(self) -> list[int]:
         """The numbers of new items that need not wait, in their order; not all of them at once."""

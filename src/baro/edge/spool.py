@@ -13,10 +13,9 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,18 +26,16 @@ from baro.edge.assembler import Item
 from baro.edge.blocks import (
     Axis,
     Block,
-    Event,
-    EventKind,
     Gap,
     GapReason,
-    JournalPart,
     Kind,
-    batch_from_bytes,
 )
 from baro.edge.errors import SpoolBrokenError, SpoolFullError
-from baro.edge.state import SourceState, from_us
+from baro.edge.marks import Waiting, Watermark
+from baro.edge.packing import Spooled, entry_of, packed
+from baro.edge.state import SourceState, from_us, to_us
 
-DIGEST_BYTES = 32
+_Row = tuple[str, bytes, bytes, str, bool, int]
 _SCHEMA = """
 create table if not exists item (
     id integer primary key autoincrement,
@@ -46,9 +43,16 @@ create table if not exists item (
     digests blob not null,
     body blob not null,
     source text not null default '',
-    loose integer not null default 0
+    loose integer not null default 0,
+    observations integer not null default 0
 );
 create table if not exists source (name text primary key, state text not null) without rowid;
+create table if not exists delivered (
+    name text primary key,
+    epoch integer not null,
+    seq integer not null,
+    time integer not null
+) without rowid;
 create table if not exists refused (
     id integer primary key,
     head text not null,
@@ -58,27 +62,17 @@ create table if not exists refused (
     at text not null default current_timestamp
 );
 """
-# a file of an earlier version has neither of the columns
+# files of earlier versions have not all of the columns
 _UPGRADE = """
 alter table item add column source text not null default '';
 alter table item add column loose integer not null default 0;
 update item set source = coalesce(json_extract(head, '$.source'), '');
 """
 _INDEX = "create index if not exists item_order on item (id, source, loose)"
-_UPDATE = "update item set head = ?, digests = ?, body = ?, source = ?, loose = ? where id = ?"
-_INSERT = "insert into item (head, digests, body, source, loose) values (?, ?, ?, ?, ?)"
+_UPDATE = "update item set head = ?, digests = ?, body = ?, source = ?, loose = ?, observations = ? where id = ?"
+_INSERT = "insert into item (head, digests, body, source, loose, observations) values (?, ?, ?, ?, ?, ?)"
+_WAITING = "select source, count(*), sum(observations), sum(length(body)) from item group by source"
 ROOM = 0.02  # share of the limit that is made free at once by dropping
-
-
-@dataclass(frozen=True, slots=True)
-class Spooled:
-    """One item on its way to the sink. `digests` are empty unless it is a block, `body` unless it is one or a part of a
-    journal."""
-
-    id: int
-    item: Item
-    digests: list[bytes]
-    body: bytes
 
 
 class Head(NamedTuple):
@@ -110,13 +104,13 @@ class Spool:
             self._writer = _connect(path, "full")
             # Removing what was delivered need not be durable: delivered twice does no harm.
             self._reader = _connect(path, "normal")
-            found = self._writer.execute("select count(*), coalesce(sum(length(body)), 0) from item").fetchone()
+            found = self._writer.execute(_WAITING).fetchall()
         except (OSError, sqlite3.Error) as error:
             raise SpoolBrokenError(f"{path}: {error}") from error
         self._lock = threading.Lock()
-        count, used = found
-        self._count = int(count)
-        self._used = int(used)
+        self._waiting = {source: Waiting(*counts) for source, *counts in found}
+        self._count = sum(one.items for one in self._waiting.values())
+        self._used = sum(one.size for one in self._waiting.values())
 
     @property
     def depth(self) -> int:
@@ -127,6 +121,16 @@ class Spool:
     def used(self) -> int:
         """Bytes of the bodies not delivered yet."""
         return self._used
+
+    def waiting(self) -> dict[str, Waiting]:
+        """What of each source is not delivered yet."""
+        with self._lock:
+            return {source: one for source, one in self._waiting.items() if one.items and source}
+
+    def delivered(self) -> dict[str, Watermark]:
+        """Up to where each source was delivered, as `remove` was told."""
+        rows = self._reader.execute("select name, epoch, seq, time from delivered").fetchall()
+        return {name: Watermark(epoch, seq, from_us(time)) for name, epoch, seq, time in rows}
 
     def free(self) -> int:
         """Bytes that can be written: those free on the disk, and the empty pages of the file itself."""
@@ -171,9 +175,7 @@ class Spool:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
                 raise SpoolFullError(f"{self.path}: {error}") from error
             raise SpoolBrokenError(f"{self.path}: {error}") from error
-        with self._lock:
-            self._count += len(rows)
-            self._used += size
+        self._changed(rows)
 
     def peek(self, count: int = 32, size: int = 8_000_000, until: int = 2**62) -> list[Spooled]:
         """The oldest items up to number `until`, at most `count` and about `size` bytes of them. Empty when all of them
@@ -198,23 +200,27 @@ class Spool:
         rows = self._reader.execute(query, (after, until, limit)).fetchall()
         return [Head(id_, source, bool(loose)) for id_, source, loose in rows]
 
-    def remove(self, delivered: Sequence[Spooled]) -> None:
-        """The sink has these."""
+    def remove(self, delivered: Sequence[Spooled], marks: Mapping[str, Watermark] | None = None) -> None:
+        """The sink has these. marks: up to where the sources are in the sink by that."""
         if not delivered:
             return
         with self._reader:
             self._reader.execute("begin immediate")
             self._reader.executemany("delete from item where id = ?", [(entry.id,) for entry in delivered])
-        self._removed(delivered)
+            self._reader.executemany(
+                "insert or replace into delivered (name, epoch, seq, time) values (?, ?, ?, ?)",
+                [(name, mark.epoch, mark.seq, to_us(mark.time)) for name, mark in (marks or {}).items()],
+            )
+        self._changed([], delivered)
 
     def replace(self, entry: Spooled, first: Item, *others: Item) -> None:
         """`first` stands in the queue where `entry` stood, the others at its end: all or nothing, durable."""
-        rows = [_row(item) for item in others]
+        rows = [_row(item) for item in (first, *others)]
         with closing(_connect(self.path, "full")) as connection, connection:
             connection.execute("begin immediate")
-            connection.execute(_UPDATE, (*_row(first), entry.id))
-            connection.executemany(_INSERT, rows)
-        self._removed([entry], added=1 + len(rows))
+            connection.execute(_UPDATE, (*rows[0], entry.id))
+            connection.executemany(_INSERT, rows[1:])
+        self._changed(rows, [entry])
 
     def put_aside(self, entry: Spooled, reason: str) -> None:
         """Out of the queue, into the table ``refused``: all or nothing, durable."""
@@ -226,12 +232,12 @@ class Spool:
                 (reason, entry.id),
             )
             connection.execute("delete from item where id = ?", (entry.id,))
-        self._removed([entry])
+        self._changed([], [entry])
 
     def refused(self) -> list[tuple[Spooled, str]]:
         """What was put aside, and why."""
         rows = self._writer.execute("select id, head, digests, body, reason from refused order by id").fetchall()
-        return [(_spooled(*row), reason) for *row, reason in rows]
+        return [(entry_of(*row), reason) for *row, reason in rows]
 
     def close(self) -> None:
         """Close the file. Nothing is lost that was appended."""
@@ -256,13 +262,14 @@ class Spool:
         gaps: dict[int, Gap] = {}
         last: dict[tuple[str, int, str], int] = {}  # the gap that a block may go on
         gone: list[int] = []
+        less: dict[str, Waiting] = {}
         with self._lock:
             query = "select id, head, digests, body from item where length(body) > 0 order by id"
             try:
                 with self._writer:
                     self._writer.execute("begin immediate")
                     for row in self._writer.execute(query):
-                        entry = _spooled(*row)
+                        entry = entry_of(*row)
                         if not isinstance(entry.item, Block) or entry.id in self._lent:
                             continue
                         gap = lost(entry.item, GapReason.SPOOL_FULL)
@@ -274,6 +281,8 @@ class Spool:
                         else:
                             last[name] = entry.id
                             gaps[entry.id] = gap
+                        part = _waiting(entry)
+                        less[gap.source] = less.get(gap.source, Waiting()).changed(part)
                         freed += len(entry.body)
                         if freed >= wanted:
                             break
@@ -284,14 +293,24 @@ class Spool:
                     self._writer.executemany("delete from item where id = ?", [(id_,) for id_ in gone])
             except sqlite3.Error as error:
                 raise SpoolBrokenError(f"{self.path}: {error}") from error
-            self._count -= len(gone)
-            self._used -= freed
+            for source, part in less.items():
+                self._add(source, part, -1)
+            for gap in gaps.values():
+                self._add(gap.source, Waiting(items=1))
         return True
 
-    def _removed(self, entries: Sequence[Spooled], added: int = 0) -> None:
+    def _changed(self, rows: Sequence[_Row], gone: Iterable[Spooled] = ()) -> None:
+        """Rows were added, entries have left."""
         with self._lock:
-            self._count += added - len(entries)
-            self._used -= sum(len(entry.body) for entry in entries)
+            for _head, _digests, body, source, _loose, observations in rows:
+                self._add(source, Waiting(1, observations, len(body)))
+            for entry in gone:
+                self._add(_source(entry.item), _waiting(entry), -1)
+
+    def _add(self, source: str, part: Waiting, sign: int = 1) -> None:
+        self._waiting[source] = self._waiting.get(source, Waiting()).changed(part, sign)
+        self._count += sign * part.items
+        self._used += sign * part.size
 
 
 def lost(block: Block, reason: GapReason) -> Gap:
@@ -299,16 +318,6 @@ def lost(block: Block, reason: GapReason) -> Gap:
     times = pc.min_max(block.batch.column("time").cast(pa.int64()))
     started_at, ended_at = from_us(times["min"].as_py()), from_us(times["max"].as_py())
     return Gap(block.source, block.epoch, block.first_seq, block.last_seq, block.lot, started_at, ended_at, reason)
-
-
-def packed(item: Item) -> tuple[str, bytes, bytes]:
-    """An item as text and bytes: head, digests (of an event its payload), body."""
-    return _content(item)
-
-
-def unpacked(head: str, digests: bytes, body: bytes) -> Item:
-    """The inverse of `packed`. Raises ValueError, KeyError or TypeError for what it cannot have made."""
-    return _spooled(0, head, digests, body).item
 
 
 def carried(entry: Spooled) -> bytes:
@@ -325,17 +334,31 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
     connection.execute("pragma journal_mode = wal")
     connection.execute(f"pragma synchronous = {synchronous}")
     connection.executescript(_SCHEMA)
-    if "loose" not in [name for _, name, *_ in connection.execute("pragma table_info(item)")]:
+    columns = [name for _, name, *_ in connection.execute("pragma table_info(item)")]
+    if "loose" not in columns:
         connection.executescript(f"begin immediate; {_UPGRADE} commit;")
+    if "observations" not in columns:
+        _count_observations(connection)
     connection.execute(_INDEX)
     return connection
+
+
+def _count_observations(connection: sqlite3.Connection) -> None:
+    """The column that a file of an earlier version lacks, from the blocks themselves."""
+    with connection:
+        connection.execute("begin immediate")
+        connection.execute("alter table item add column observations integer not null default 0")
+        for (id_,) in connection.execute("select id from item where length(body) > 0").fetchall():
+            row = connection.execute("select id, head, digests, body from item where id = ?", (id_,)).fetchone()
+            counted = _observations(entry_of(*row).item)
+            connection.execute("update item set observations = ? where id = ?", (counted, id_))
 
 
 def _some(cursor: sqlite3.Cursor, size: int) -> list[Spooled]:
     found: list[Spooled] = []
     total = 0
     for id_, head, digests, body in cursor:
-        found.append(_spooled(id_, head, digests, body))
+        found.append(entry_of(id_, head, digests, body))
         total += len(body)
         if total >= size:
             break
@@ -343,77 +366,19 @@ def _some(cursor: sqlite3.Cursor, size: int) -> list[Spooled]:
     return found
 
 
-def _row(item: Item) -> tuple[str, bytes, bytes, str, bool]:
-    """The columns of an item: head, digests, body, source, loose."""
-    source = "" if isinstance(item, Axis) else item.source
+def _row(item: Item) -> _Row:
+    """The columns of an item: head, digests, body, source, loose, observations."""
     loose = isinstance(item, Block) and item.kind is Kind.SAMPLES and not item.lot
-    return (*_content(item), source, loose)
+    return (*packed(item), _source(item), loose, _observations(item))
 
 
-def _content(item: Item) -> tuple[str, bytes, bytes]:
-    if isinstance(item, Block):
-        head: dict[str, object] = {
-            "is": "block",
-            "source": item.source,
-            "kind": item.kind,
-            "epoch": item.epoch,
-            "lot": item.lot,
-            "axis": item.axis,
-        }
-        return json.dumps(head), b"".join(item.digests()), item.to_bytes()
-    if isinstance(item, Gap):
-        head = {
-            "is": "gap",
-            "source": item.source,
-            "epoch": item.epoch,
-            "first_seq": item.first_seq,
-            "last_seq": item.last_seq,
-            "lot": item.lot,
-            "started_at": item.started_at.isoformat(),
-            "ended_at": item.ended_at and item.ended_at.isoformat(),
-            "reason": item.reason,
-        }
-        return json.dumps(head), b"", b""
-    if isinstance(item, Event):
-        head = {
-            "is": "event",
-            "source": item.source,
-            "kind": item.kind,
-            "at": item.at.isoformat(),
-            "detail": item.detail,
-        }
-        return json.dumps(head), item.payload, b""
-    if isinstance(item, JournalPart):
-        return json.dumps({"is": "journal", "source": item.source}), b"", b"\n".join(item.lines)
-    return json.dumps({"is": "axis", "values": item.values, "unit": item.unit}), b"", b""
+def _source(item: Item) -> str:
+    return "" if isinstance(item, Axis) else item.source
 
 
-def _spooled(id_: int, text: str, digests: bytes, body: bytes) -> Spooled:
-    head = json.loads(text)
-    form = head["is"]
-    if form == "block":
-        batch = batch_from_bytes(body)
-        block = Block(head["source"], Kind(head["kind"]), head["epoch"], head["lot"], head["axis"], batch)
-        parts = [digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES)]
-        return Spooled(id_, block, parts, body)
-    if form == "journal":
-        return Spooled(id_, JournalPart(head["source"], tuple(body.split(b"\n"))), [], body)
-    item: Item
-    if form == "gap":
-        ended_at = head["ended_at"]
-        item = Gap(
-            head["source"],
-            head["epoch"],
-            head["first_seq"],
-            head["last_seq"],
-            head["lot"],
-            datetime.fromisoformat(head["started_at"]),
-            ended_at and datetime.fromisoformat(ended_at),
-            GapReason(head["reason"]),
-        )
-    elif form == "event":
-        at = datetime.fromisoformat(head["at"])
-        item = Event(head["source"], EventKind(head["kind"]), at, head["detail"], digests)
-    else:
-        item = Axis(tuple(head["values"]), head["unit"])
-    return Spooled(id_, item, [], b"")
+def _observations(item: Item) -> int:
+    return item.count if isinstance(item, Block) else 0
+
+
+def _waiting(entry: Spooled) -> Waiting:
+    return Waiting(1, _observations(entry.item), len(entry.body))

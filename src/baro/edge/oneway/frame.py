@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from baro.edge.assembler import Item
 from baro.edge.errors import FrameInvalidError
-from baro.edge.spool import packed, unpacked
+from baro.edge.packing import packed, unpacked
 
 MAGIC, PART_MAGIC = b"BARO1WY1", b"B1WD"
 FIRST = bytes(32)

@@ -100,7 +100,10 @@ class ConnectionState(models.Model):
     """How a connection was at `at`: overwritten every few seconds by the gateway, no record.
 
     sources: name to whether its link is up. rate: observations a second. lag_s: from arrival to the gateway's disk.
-    certificate_until: when the server's or the gateway's own certificate ends, whichever is first.
+    certificate_until: when the server's or the gateway's own certificate ends, whichever is first. marks: of each
+    source how far it is collected and delivered, and what of it waits, as `watermarks.Told` reads it; of a gateway that
+    has not told since its start, as it told last. backlog: items that are replayed after a cut; replayed: which part
+    has been, 0 to 1.
     """
 
     guard = Guard(audited=False)
@@ -119,6 +122,9 @@ class ConnectionState(models.Model):
     failure = models.TextField(default="")
     refusal = models.JSONField(default=dict)
     certificate_until = models.DateTimeField(null=True)
+    marks = models.JSONField(default=dict)
+    backlog = models.BigIntegerField(default=0)
+    replayed = models.FloatField(default=1.0)
 
     def __str__(self) -> str:
         return f"{self.connection_id} {self.at}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,8 +14,10 @@ from django.utils import timezone
 
 from baro.apps.plant.clock.watch import source_offsets
 from baro.apps.plant.connections.models import Command, Connection, ConnectionState, TrustedCertificate
+from baro.apps.plant.connections.watermarks import STRIP, Kept, Strip, Told, kept, strip
 from baro.apps.plant.connections.words import Refusal, refusal
-from baro.apps.plant.queries import Link, links
+from baro.apps.plant.queries import Link, historian, links
+from baro.historian.catalogue import GapRow
 
 SILENT_AFTER = timedelta(seconds=15)
 WINDOW_S = 60
@@ -25,13 +28,16 @@ CERTIFICATE_SOON = timedelta(days=30)
 @dataclass(frozen=True, slots=True)
 class SourceNow:
     """One source. rate: observations a second over the last minute. lag_s: from its own time to the historian.
-    skew_s: its clock minus ours, as far as arrival shows it."""
+    skew_s: its clock minus ours, as far as arrival shows it. told, kept: its watermarks. gaps: of the last 24 h."""
 
     link: Link
     up: bool
     rate: float
     lag_s: float | None
     skew_s: float | None
+    told: Told
+    kept: Kept
+    gaps: Strip
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,11 @@ class ConnectionNow:
     def up(self) -> bool:
         return bool(self.sources) and all(source.up for source in self.sources)
 
+    @property
+    def replayed_percent(self) -> float | None:
+        """How much of the backlog of a cut has been replayed, %; None when nothing is replayed."""
+        return 100 * self.state.replayed if self.state and self.state.backlog else None
+
 
 def connections_now(company: UUID) -> list[ConnectionNow]:
     """Every connection, those that are enabled first."""
@@ -62,6 +73,7 @@ def connections_now(company: UUID) -> list[ConnectionNow]:
     told = {name for record in records if (state := states.get(record.id)) for name in state.sources}
     recent, skews = _recent(company), source_offsets(company)
     newest = _newest(company, told)
+    far, gaps = kept(company, told), _gaps(company, now)
     known = {link.source: replace(link, last_at=newest.get(link.source)) for link in links(company, sorted(told))}
     out = []
     for record in records:
@@ -69,7 +81,13 @@ def connections_now(company: UUID) -> list[ConnectionNow]:
         silent = state is None or now - state.at > SILENT_AFTER
         sources = [
             SourceNow(
-                known[name], bool(up) and not silent and record.enabled, *recent.get(name, (0.0, None)), skews.get(name)
+                known[name],
+                bool(up) and not silent and record.enabled,
+                *recent.get(name, (0.0, None)),
+                skews.get(name),
+                Told.of(state.marks.get(name, {}) if state else {}),
+                far.get(name, Kept()),
+                strip(gaps[name], now),
             )
             for name, up in sorted((state.sources if state else {}).items())
         ]
@@ -93,6 +111,13 @@ def commands_shown() -> list[Command]:
 def writable() -> list[Connection]:
     """The connections over which something may be written by an approved command."""
     return [one for one in Connection.objects.filter(enabled=True) if one.settings.get("writes")]
+
+
+def _gaps(company: UUID, now: datetime) -> dict[str, list[GapRow]]:
+    out: dict[str, list[GapRow]] = defaultdict(list)
+    for gap in historian(company).gaps(start=now - STRIP):
+        out[gap.source].append(gap)
+    return out
 
 
 def _newest(company: UUID, sources: Iterable[str]) -> dict[str, datetime]:

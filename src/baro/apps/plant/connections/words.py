@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from baro.edge.blocks import GapReason
 from baro.edge.errors import EdgeError
 from baro.edge.trust import Certificate
 
@@ -84,6 +85,15 @@ UNKNOWN: tuple[Text, Text] = (
     _("The connection failed."),
     _("The message below is that of the driver; give it to whoever looks after the device."),
 )
+GAPS: dict[GapReason, Text] = {
+    GapReason.CONNECTION_LOST: _("connection lost"),
+    GapReason.COLLECTOR_STOPPED: _("collector stopped"),
+    GapReason.SEQUENCE_JUMP: _("numbers left out by the source"),
+    GapReason.REFUSED: _("refused"),
+    GapReason.SPOOL_FULL: _("storage of the collector full"),
+    GapReason.TRANSFER_LOST: _("lost on the one-way line"),
+}
+"""Why observations are missing."""
 TRUSTABLE = frozenset({"CertificateNotTrustedError", "CertificateChangedError"})
 
 
