@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baro.edge.errors import DataDisagreeError, FileDamagedError, FormatUnsupportedError
+from baro.edge.errors import DataDisagreeError, FileDamagedError
 from baro.edge.formats import read
 
 Y = np.array([0.5, 1.25, -0.75, 2.0], dtype="<f4")
@@ -196,8 +196,6 @@ def test_omnic() -> None:
     assert item.times == (datetime(2020, 11, 12, 9, 26, 2, tzinfo=UTC),)
     with pytest.raises(DataDisagreeError, match="points is 5"):
         read(omnic(Y, points=5))
-    with pytest.raises(FormatUnsupportedError, match="series"):
-        read(b"Spectral Exte File" + bytes(600))
 
 
 def test_real_omnic_group(shared_data: Path) -> None:

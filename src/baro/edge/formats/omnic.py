@@ -1,4 +1,4 @@
-"""Thermo OMNIC: SPA (one spectrum) and SPG (a group), with the interferograms they keep.
+"""Thermo OMNIC: SPA (one spectrum), SPG (a group), with the interferograms they keep, and SRS (a series).
 
 The format is not published. Sources: the files themselves and the open description of spectrochempy-omnic (CeCILL-B).
 The header of a spectrum states its points; they are held against the size of its data.
@@ -6,15 +6,17 @@ The header of a spectrum states its points; they are held against the size of it
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 
-from baro.edge.errors import FileDamagedError, FormatUnsupportedError
+from baro.edge.errors import FileDamagedError
 from baro.edge.formats.cursor import Cursor
+from baro.edge.formats.omnic_head import POINTS, X_UNITS, Y_UNITS, Head, finite, moment
+from baro.edge.formats.omnic_series import read_series
 from baro.edge.formats.registry import CERTAIN, NO
-from baro.edge.formats.result import Check, Floats, Reading, Spectra, bounded, even, hold
+from baro.edge.formats.result import Check, Reading, Spectra, bounded, even, hold
 from baro.edge.formats.text import cstring, decode
 
 NAME = "omnic"
@@ -22,19 +24,8 @@ LABEL = "Thermo OMNIC"
 MARK, SERIES = b"Spectral Data File", b"Spectral Exte File"
 INDEX = 304
 HEADER, DATA, COMMENT, HISTORY, SAMPLE_IFG, BACKGROUND_IFG, TITLE = 2, 3, 4, 27, 102, 103, 107
-X_UNITS = {1: "cm-1", 2: "points", 3: "nm", 4: "um", 32: "cm-1"}
-Y_UNITS = {
-    11: "reflectance %",
-    12: "log(1/R)",
-    15: "single beam",
-    16: "transmittance %",
-    17: "absorbance",
-    20: "Kubelka-Munk",
-    21: "reflectance",
-    22: "V",
-    26: "photoacoustic",
-    31: "intensity",
-}
+FROM_LIBRARY = 83
+"""Text of a spectrum that was taken out of a library: such a file keeps no time."""
 
 
 class _Entry(NamedTuple):
@@ -52,7 +43,8 @@ def sniff(data: bytes) -> int:
 def read(data: bytes, name: str) -> Reading:
     """See `baro.edge.formats.registry.Format.read`."""
     if data.startswith(SERIES):
-        raise FormatUnsupportedError("a series (SRS)", offset=0)
+        notes: list[str] = []
+        return Reading(NAME, "SRS", (read_series(data, name, notes),), notes=tuple(notes))
     cursor = Cursor(data, "index")
     count = cursor.one("<H", 294)
     entries = []
@@ -69,41 +61,43 @@ def read(data: bytes, name: str) -> Reading:
     titles = [entry for entry in entries if entry.key == TITLE]
     title = cstring(cursor.take(30, 256))
     metadata = {"title": title} | _texts(cursor, entries)
+    spoken = not any(entry.key == FROM_LIBRARY for entry in entries)
     found: list[Spectra] = []
+    total = 0
     for number, (header, body) in enumerate(zip(headers, bodies, strict=True), 1):
         block = cursor.named(f"spectrum {number}")
-        own, time = title, _time(cursor.one("<I", 296))
+        head = Head.of(block, header.offset)
+        total += head.points
+        # entries may name one place many times over
+        bounded(1, total, block=block.block, offset=header.offset + 4)
+        own, time = title, moment(cursor.one("<I", 296)) if spoken else None
         if len(titles) == len(headers):
             place = titles[number - 1].offset
-            own, time = cstring(block.take(place, 256)), _time(block.one("<I", place + 256))
-        found.append(_spectrum(block, header, body, own or name, time))
+            own, time = cstring(block.take(place, 256)), moment(block.one("<I", place + 256))
+        found.append(_spectrum(block, head, body, own or name, time))
     for entry in entries:
         if entry.key in (SAMPLE_IFG, BACKGROUND_IFG):
+            total += entry.size // 4
+            bounded(1, total, block="interferograms", offset=entry.at)
             what = "sample interferogram" if entry.key == SAMPLE_IFG else "background interferogram"
             found.append(_interferogram(cursor.named(what), entry, title or name))
     kind = "SPG" if titles or len(headers) > 1 else "SPA"
     return Reading(NAME, kind, tuple(found), metadata)
 
 
-def _spectrum(cursor: Cursor, header: _Entry, body: _Entry, title: str, time: datetime | None) -> Spectra:
-    points, x_kind, y_kind, first, last = cursor.unpack("<IB3xB3xff", header.offset + 4)
-    scans, background = cursor.one("<I", header.offset + 36), cursor.one("<I", header.offset + 52)
-    if not points:
-        raise FileDamagedError("no points", block=cursor.block, offset=header.offset + 4)
-    bounded(1, points, block=cursor.block, offset=header.offset + 4)
-    checks = hold([Check("points", points, body.size / 4)], block=cursor.block, offset=body.offset)
-    values = _finite(cursor.floats("<f4", body.offset, points), cursor.block, body.offset)
-    more = {"scans": str(scans), "background scans": str(background)}
+def _spectrum(cursor: Cursor, head: Head, body: _Entry, title: str, time: datetime | None) -> Spectra:
+    checks = hold([Check("points", head.points, body.size / 4)], block=cursor.block, offset=body.offset)
+    values = finite(cursor.floats("<f4", body.offset, head.points), cursor.block, body.offset)
     return Spectra(
         cursor.block,
-        even(first, last, points),
+        even(head.first, head.last, head.points),
         values[None, :],
-        X_UNITS.get(x_kind, ""),
-        Y_UNITS.get(y_kind, ""),
-        "interferogram" if x_kind == 2 else "spectrum",
+        X_UNITS.get(head.x_kind, ""),
+        Y_UNITS.get(head.y_kind, ""),
+        "interferogram" if head.x_kind == POINTS else "spectrum",
         (title,),
         (time,),
-        more,
+        {"scans": str(head.scans), "background scans": str(head.background)},
         checks,
     )
 
@@ -112,17 +106,10 @@ def _interferogram(cursor: Cursor, entry: _Entry, title: str) -> Spectra:
     count = entry.size // 4
     if not count or entry.size % 4:
         raise FileDamagedError(f"{entry.size} bytes", block=cursor.block, offset=entry.at)
-    values = _finite(cursor.floats("<f4", entry.offset, count), cursor.block, entry.offset)
+    values = finite(cursor.floats("<f4", entry.offset, count), cursor.block, entry.offset)
     return Spectra(
         cursor.block, np.arange(count, dtype=np.float64), values[None, :], "points", "V", "interferogram", (title,)
     )
-
-
-def _finite(values: Floats, block: str, offset: int) -> Floats:
-    """Blanked regions are not numbers by design; infinity is damage."""
-    if bool(np.isinf(values).any()):
-        raise FileDamagedError("a value is infinite", block=block, offset=offset)
-    return values
 
 
 def _texts(cursor: Cursor, entries: list[_Entry]) -> dict[str, str]:
@@ -134,8 +121,3 @@ def _texts(cursor: Cursor, entries: list[_Entry]) -> dict[str, str]:
             if text:
                 found.setdefault(key, text[:2000])
     return found
-
-
-def _time(seconds: int) -> datetime | None:
-    """Seconds since 1899-12-31 in UTC, as the local times with their zones in the files' own texts show."""
-    return datetime(1899, 12, 31, tzinfo=UTC) + timedelta(seconds=seconds) if seconds else None
