@@ -17,7 +17,7 @@ import numpy as np
 from baro.edge.errors import FileDamagedError, FormatUnsupportedError
 from baro.edge.formats import units, xml
 from baro.edge.formats.registry import CERTAIN, NO
-from baro.edge.formats.result import Check, Floats, Reading, Spectra, bounded, hold
+from baro.edge.formats.result import Check, Floats, Reading, Room, Spectra, hold
 from baro.edge.formats.text import iso_time, number
 
 NAME = "animl"
@@ -46,9 +46,15 @@ def read(data: bytes, name: str) -> Reading:
     }
     found: list[Spectra] = []
     notes: list[str] = []
-    for step in root.iter():
-        if xml.local(step) != "ExperimentStep":
-            continue
+    room = Room()
+    steps = [
+        step
+        for group in root
+        if xml.local(group) == "ExperimentStepSet"
+        for step in group
+        if xml.local(step) == "ExperimentStep"
+    ]
+    for step in steps:
         title = step.get("name", "") or step.get("experimentStepID", "")
         time = _time(step)
         sample = next(
@@ -61,7 +67,7 @@ def read(data: bytes, name: str) -> Reading:
         )
         for series_set in step.iter():
             if xml.local(series_set) == "SeriesSet":
-                found += _set(series_set, f"{title}/{series_set.get('name', '')}", sample, time, notes)
+                found += _set(series_set, f"{title}/{series_set.get('name', '')}", sample, time, notes, room)
     if not found:
         raise FormatUnsupportedError("; ".join(["no set of series that is a spectrum", *notes[:3]]), block="AnIML")
     version = root.get("version", "") or (root.tag.rpartition(":")[2].partition("}")[0] if "}" in root.tag else "")
@@ -72,12 +78,14 @@ def _time(step: Element) -> datetime | None:
     return next((iso_time(element.text or "") for element in step.iter() if xml.local(element) == "Timestamp"), None)
 
 
-def _set(element: Element, block: str, sample: str, time: datetime | None, notes: list[str]) -> list[Spectra]:
+def _set(
+    element: Element, block: str, sample: str, time: datetime | None, notes: list[str], room: Room
+) -> list[Spectra]:
     series = [child for child in element if xml.local(child) == "Series"]
     length = number(element.get("length", ""))
     if length is None or length != int(length) or length < 1:
         raise FileDamagedError(f"a length of {element.get('length')!r}", block=block)
-    bounded(max(len(series), 1), length, block=block)
+    room.take(max(len(series), 1) * length, block=block)
     numeric = [one for one in series if (one.get("seriesType") or "").lower() in ENCODED]
     if len(numeric) < len(series):
         notes.append(f"{block}: series that are no numbers are not read")
@@ -130,6 +138,8 @@ def _values(series: Element, length: int, block: str) -> tuple[Floats, tuple[Che
         else:
             continue
         first, last = number(child.get("startIndex", "")), number(child.get("endIndex", ""))
+        if first is not None:  # a gap or an overlap is not filled
+            hold([Check("startIndex", first, total)], block=block)
         if first is not None and last is not None:
             hold([Check("startIndex to endIndex", last - first + 1, part.size)], block=block)
         total += part.size

@@ -16,7 +16,7 @@ from baro.edge.formats import asdf
 from baro.edge.formats.jcamp_ntuples import read_ntuples
 from baro.edge.formats.jcamp_table import Header, one_table
 from baro.edge.formats.registry import CERTAIN, NO
-from baro.edge.formats.result import MAX_BLOCKS, Reading, Spectra
+from baro.edge.formats.result import MAX_BLOCKS, Reading, Room, Spectra
 from baro.edge.formats.text import MOST_LINES, UTF16, decode, make_time, split_lines
 
 NAME = "jcamp"
@@ -67,8 +67,9 @@ def read(data: bytes, name: str) -> Reading:
         raise FileTooLargeError(f"more than {MOST_LINES} lines")
     blocks = _blocks(text, notes)
     found: list[Spectra] = []
+    room = Room()
     for block in blocks:
-        found += _spectra(block, notes, name)
+        found += _spectra(block, notes, name, room)
     if not found:
         raise FormatUnsupportedError("no block holds a table of data", block=blocks[0].number, offset=blocks[0].offset)
     version = blocks[0].records.get("JCAMPDX", (0, ""))[1] or next(
@@ -153,7 +154,7 @@ def _lines(start: int, raw: str) -> tuple[str, asdf.Lines]:
     return form, lines
 
 
-def _spectra(block: _Block, notes: list[str], name: str) -> list[Spectra]:
+def _spectra(block: _Block, notes: list[str], name: str, room: Room) -> list[Spectra]:
     if not block.tables:
         return []
     records = Header(block.number, block.records)
@@ -167,11 +168,12 @@ def _spectra(block: _Block, notes: list[str], name: str) -> list[Spectra]:
         for label, start, raw, page in block.tables:
             form, lines = _lines(start, raw)
             pages.append((label, start, form, lines, Header(block.number, page)))
-        return read_ntuples(records, pages, metadata, title, time, notes)
+        return read_ntuples(records, pages, metadata, title, time, notes, room)
     found = []
     for label, start, raw, _ in block.tables:
         form, lines = _lines(start, raw)
         found.append(one_table(records, label, start, form, lines, metadata, title, time, notes))
+        room.take(found[-1].values.size, block=block.number, offset=start)
     return found
 
 

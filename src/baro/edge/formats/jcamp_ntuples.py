@@ -10,7 +10,7 @@ from typing import NamedTuple
 from baro.edge.errors import FileDamagedError, FormatUnsupportedError
 from baro.edge.formats import asdf, units
 from baro.edge.formats.jcamp_table import Header, Scale, form_of, line_checks, stated
-from baro.edge.formats.result import Check, Spectra, bounded, even, extremes, hold
+from baro.edge.formats.result import Check, Room, Spectra, bounded, even, extremes, hold
 from baro.edge.formats.text import number
 
 Page = tuple[str, int, str, asdf.Lines, Header]
@@ -74,6 +74,7 @@ def read_ntuples(
     title: str,
     time: datetime | None,
     notes: list[str],
+    room: Room,
 ) -> list[Spectra]:
     """Every page as spectra of its own. Raises FormatError."""
     known = variables(records)
@@ -91,6 +92,7 @@ def read_ntuples(
         if across is None or up is None:
             raise FileDamagedError(f"{form[:60]!r} names symbols that are not declared", block=place, offset=start)
         item = _page(own, across, up, _own_first(known, own, up.symbol), counted, lines, place, start, notes)
+        room.take(item.values.size, block=place, offset=start)
         kind = "peaks" if "PEAKS" in form.upper() else form_of(label, records.text("DATATYPE"))
         more = {"page": page, "variable": up.name} | own_metadata(own)
         spectrum = Spectra(

@@ -16,7 +16,7 @@ from baro.edge.formats.cursor import Cursor
 from baro.edge.formats.omnic_head import POINTS, X_UNITS, Y_UNITS, Head, finite, moment
 from baro.edge.formats.omnic_series import read_series
 from baro.edge.formats.registry import CERTAIN, NO
-from baro.edge.formats.result import Check, Reading, Spectra, bounded, even, hold
+from baro.edge.formats.result import Check, Reading, Room, Spectra, even, hold
 from baro.edge.formats.text import cstring, decode
 
 NAME = "omnic"
@@ -63,13 +63,11 @@ def read(data: bytes, name: str) -> Reading:
     metadata = {"title": title} | _texts(cursor, entries)
     spoken = not any(entry.key == FROM_LIBRARY for entry in entries)
     found: list[Spectra] = []
-    total = 0
+    room = Room()  # entries may name one place many times over
     for number, (header, body) in enumerate(zip(headers, bodies, strict=True), 1):
         block = cursor.named(f"spectrum {number}")
         head = Head.of(block, header.offset)
-        total += head.points
-        # entries may name one place many times over
-        bounded(1, total, block=block.block, offset=header.offset + 4)
+        room.take(head.points, block=block.block, offset=header.offset + 4)
         own, time = title, moment(cursor.one("<I", 296)) if spoken else None
         if len(titles) == len(headers):
             place = titles[number - 1].offset
@@ -77,8 +75,7 @@ def read(data: bytes, name: str) -> Reading:
         found.append(_spectrum(block, head, body, own or name, time))
     for entry in entries:
         if entry.key in (SAMPLE_IFG, BACKGROUND_IFG):
-            total += entry.size // 4
-            bounded(1, total, block="interferograms", offset=entry.at)
+            room.take(entry.size // 4, block="interferograms", offset=entry.at)
             what = "sample interferogram" if entry.key == SAMPLE_IFG else "background interferogram"
             found.append(_interferogram(cursor.named(what), entry, title or name))
     kind = "SPG" if titles or len(headers) > 1 else "SPA"

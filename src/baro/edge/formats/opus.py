@@ -19,7 +19,7 @@ import numpy as np
 from baro.edge.errors import DataDisagreeError, FileDamagedError, FormatError, FormatUnsupportedError
 from baro.edge.formats.cursor import Cursor
 from baro.edge.formats.registry import CERTAIN, NO
-from baro.edge.formats.result import Check, Floats, Reading, Spectra, bounded, even, extremes, hold
+from baro.edge.formats.result import Check, Floats, Reading, Room, Spectra, bounded, even, extremes, hold
 from baro.edge.formats.text import cstring, make_time
 
 NAME = "opus"
@@ -27,6 +27,9 @@ LABEL = "Bruker OPUS"
 MAGIC = b"\n\n\xfe\xfe"
 BLOCKS = 1000
 """Entries of a directory that are followed."""
+
+PARAMS = 1000
+"""Parameters of a block that are read."""
 
 PARTS = {1: "real", 2: "imaginary"}
 ORIGINS = {1: "sample", 2: "reference", 3: "result"}
@@ -53,12 +56,16 @@ KINDS = {
 }
 INTERMEDIATE = (2, 3, 8)
 """What a spectrum is made of, and no spectrum: interferograms and phases."""
-X_UNITS = {"WN": "cm-1", "MI": "um", "LGW": "lg(cm-1)", "MIN": "min", "PNT": "points"}
+X_UNITS = {"WN": "cm-1", "MI": "um", "NM": "nm", "LGW": "lg(cm-1)", "MIN": "min", "PNT": "points"}
 SERIES = "<8i4d2i7d2i2d"
 """What follows each spectrum of a series: NSS NSR NSN NPT GFW GBW BFW BBW, HFL LFL HFF LFF, filter, FXV LXV MNY MXY CSF
 PKA PRA, PKL PRL, start and end time."""
 
 Params = dict[str, int | float | str]
+
+
+class _NoStatusError(FileDamagedError):
+    __doc__ = FileDamagedError.__doc__
 
 
 class Kind(NamedTuple):
@@ -138,6 +145,7 @@ def read(data: bytes, name: str) -> Reading:
     sample = metadata.get("SNM", "") or name
     found = []
     refused: list[FormatError] = []
+    room = Room()  # counts what is tried, too
     for entry in entries:
         kind = entry.kind
         if kind.params or not kind.data or kind.data == 13 or kind.extra == 5:
@@ -146,7 +154,9 @@ def read(data: bytes, name: str) -> Reading:
             notes.append(f"a block of the kind {kind.name}, form {kind.extra}, is not read")
             continue
         try:
-            found.append(_block(cursor.named(kind.name), entry, status, sample, notes))
+            found.append(_block(cursor.named(kind.name), entry, status, sample, notes, room))
+        except _NoStatusError as error:
+            refused.append(error)
         except (DataDisagreeError, FileDamagedError) as error:
             if kind.data % 32 not in INTERMEDIATE:
                 raise
@@ -163,7 +173,9 @@ def read(data: bytes, name: str) -> Reading:
 def _params(cursor: Cursor, entry: _Entry) -> Params:
     found: Params = {}
     place, end = entry.offset, entry.offset + entry.size
-    while place + 8 <= end:
+    for _ in range(PARAMS):
+        if place + 8 > end:
+            break
         key = cursor.take(place, 3).decode("latin-1")
         if key == "END":
             break
@@ -178,21 +190,23 @@ def _params(cursor: Cursor, entry: _Entry) -> Params:
     return found
 
 
-def _block(cursor: Cursor, entry: _Entry, status: list[_Status], sample: str, notes: list[str]) -> tuple[Kind, Spectra]:
+def _block(
+    cursor: Cursor, entry: _Entry, status: list[_Status], sample: str, notes: list[str], room: Room
+) -> tuple[Kind, Spectra]:
     kind = entry.kind
     candidates = [
         one for one in status if not one.used and one.entry.kind._replace(params=0, extra=0) == kind._replace(extra=0)
     ]
     if not candidates:
-        raise FileDamagedError("data without a status block", block=cursor.block, offset=entry.offset)
+        raise _NoStatusError("data without a status block", block=cursor.block, offset=entry.offset)
     if kind.extra == 2:
         own = candidates[0]
         own.used = True
-        return kind, _series(cursor, entry, own, sample)
+        return kind, _series(cursor, entry, own, sample, room)
     refusal: DataDisagreeError | FileDamagedError | None = None
     for own in candidates:
         try:
-            item = _single(cursor, entry, own, sample, notes)
+            item = _single(cursor, entry, own, sample, notes, room)
         except (DataDisagreeError, FileDamagedError) as error:
             # a file may hold several blocks of a kind, each with its status, not always in one order
             refusal = refusal or error
@@ -221,10 +235,11 @@ def _values(cursor: Cursor, own: _Status, offset: int, count: int) -> Floats:
     return values
 
 
-def _single(cursor: Cursor, entry: _Entry, own: _Status, sample: str, notes: list[str]) -> Spectra:
+def _single(cursor: Cursor, entry: _Entry, own: _Status, sample: str, notes: list[str], room: Room) -> Spectra:
     points = own.number("NPT") or 0.0
     if 4 * points > entry.size:
         hold([Check("NPT", points, entry.size // 4)], block=cursor.block, offset=entry.offset)
+    room.take(points, block=cursor.block, offset=entry.offset)
     axis, scale = _axis(cursor, own)
     values = _values(cursor, own, entry.offset, axis.size) * scale
     # words beyond NPT are left over from the transform: they are no data
@@ -243,7 +258,7 @@ def _extremes(smallest: float | None, largest: float | None, values: Floats) -> 
     return checks if largest is None else [*checks, Check("MXY", largest, found[1], slack)]
 
 
-def _series(cursor: Cursor, entry: _Entry, own: _Status, sample: str) -> Spectra:
+def _series(cursor: Cursor, entry: _Entry, own: _Status, sample: str, room: Room) -> Spectra:
     _version, count, start, data_size, info_size, ranges = cursor.unpack("<6i", entry.offset)
     if count < 1 or start < 24 or data_size < 4 or info_size < 0 or ranges < 0:
         raise FileDamagedError("the head of a series makes no sense", block=cursor.block, offset=entry.offset)
@@ -255,6 +270,7 @@ def _series(cursor: Cursor, entry: _Entry, own: _Status, sample: str) -> Spectra
     if stored < 1:
         raise FileDamagedError(f"{count} spectra in {entry.size} bytes", block=cursor.block, offset=entry.offset)
     bounded(stored, axis.size, block=cursor.block, offset=entry.offset)
+    room.take(stored * axis.size, block=cursor.block, offset=entry.offset)
     cursor.take_nothing(entry.offset + start, stored * step)
     rows, ends = np.empty((stored, axis.size)), np.zeros(stored)
     checks: list[Check] = []

@@ -116,6 +116,20 @@ def bounded(count: float, points: float = 1, *, block: str = "", offset: int | N
         )
 
 
+@dataclass(slots=True)
+class Room:
+    """What a file may still decode to. A small file can name one large block many times, or claim much many times."""
+
+    left: int = MAX_VALUES
+
+    def take(self, count: float, *, block: str = "", offset: int | None = None) -> None:
+        """Room for so many values more. Raises FileTooLargeError or FileDamagedError."""
+        bounded(1, count, block=block, offset=offset)
+        self.left -= int(count)
+        if self.left < 0:
+            raise FileTooLargeError(f"more than {MAX_VALUES} values in all", block=block, offset=offset)
+
+
 def even(first: float, last: float, points: int) -> Floats:
     """An evenly spaced axis, as the file formats mean it: both ends exact. Shape (points,)."""
     if not (math.isfinite(first) and math.isfinite(last)):

@@ -21,6 +21,7 @@ LABEL = "Renishaw WDF"
 HEADER = "<4sIQQ16s12xIIIQQIIII24s4HIIQQIf48x32s160s48x32x32x"
 XYXY, MULTITRACK = 1, 8
 BLOCKS = 10_000
+LISTS = 100
 KINDS = {0: "unspecified", 1: "single", 2: "series", 3: "map"}
 UNITS = dict(
     enumerate(
@@ -56,8 +57,9 @@ def read(data: bytes, name: str) -> Reading:
     notes: list[str] = []
     axis, x_unit = _axis(cursor.named("XLST"), blocks, points, x_count)
     place, length = _find(blocks, "DATA")
-    hold([Check("size of DATA", length, 16 + 4 * points * spectra)], block="DATA", offset=place)
-    values = cursor.named("DATA").floats("<f4", place + 16, points * spectra).reshape(spectra, points)
+    stored = _stored(length - 16, 4 * points, spectra, collected)
+    hold([Check("size of DATA", length, 16 + 4 * points * stored)], block="DATA", offset=place)
+    values = cursor.named("DATA").floats("<f4", place + 16, points * stored).reshape(stored, points)
     if collected < spectra:
         notes.append(f"{collected} of {spectra} spectra were collected")
         if not collected:
@@ -94,6 +96,11 @@ def read(data: bytes, name: str) -> Reading:
         coordinates=coordinates,
     )
     return Reading(NAME, f"{KINDS.get(kind, kind)}", (item,), metadata, tuple(notes))
+
+
+def _stored(length: int, width: int, spectra: int, collected: int) -> int:
+    """A measurement that was broken off keeps room for all its spectra, or only what was collected."""
+    return collected if length == collected * width else spectra
 
 
 def _blocks(cursor: Cursor) -> dict[str, tuple[int, int]]:
@@ -139,7 +146,10 @@ def _origins(
         return {}, ()
     place, length = blocks["ORGN"]
     count = cursor.one("<I", place + 16)
-    hold([Check("size of ORGN", length, 20 + count * (24 + 8 * spectra))], block="ORGN", offset=place)
+    if count > LISTS:
+        raise FileDamagedError(f"{count} lists of what is known of each spectrum", block="ORGN", offset=place)
+    stored = collected if length == 20 + count * (24 + 8 * collected) else spectra
+    hold([Check("size of ORGN", length, 20 + count * (24 + 8 * stored))], block="ORGN", offset=place)
     coordinates: dict[str, Floats] = {}
     times: tuple[datetime | None, ...] = ()
     place += 20
@@ -147,13 +157,13 @@ def _origins(
         kind, unit, label = cursor.unpack("<II16s", place)
         kind &= 0x7FFFFFFF
         if unit == FILETIME:
-            stamps = cursor.array("<u8", place + 24, spectra)[:collected]
+            stamps = cursor.array("<u8", place + 24, stored)[:collected]
             times = tuple(_filetime(int(stamp)) for stamp in stamps)
         elif kind not in (FLAGS, CHECKSUM):
-            numbers = cursor.floats("<f8", place + 24, spectra)[:collected]
+            numbers = cursor.floats("<f8", place + 24, stored)[:collected]
             if bool(np.isfinite(numbers).all()):
                 coordinates[f"{cstring(label) or kind} {UNITS.get(unit, '')}".strip()] = numbers
-        place += 24 + 8 * spectra
+        place += 24 + 8 * stored
     return coordinates, times
 
 
