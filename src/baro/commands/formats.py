@@ -81,9 +81,16 @@ def check(
             rows.append(check_file(str(folder), item.path, item.print.size, known))
     done = sum(row.read for row in rows)
     if json_:
-        result = {"files": [row.to_json() for row in rows], "read": done, "refused": len(rows) - done}
-        json.dump(result, sys.stdout, ensure_ascii=False, allow_nan=False, indent=1)
-        sys.stdout.write("\n")
+        result = {
+            "schema": "baro.formats.check.1",
+            "files": [row.to_json() for row in rows],
+            "read": done,
+            "refused": len(rows) - done,
+        }
+        text = json.dumps(result, ensure_ascii=False, allow_nan=False, indent=1)
+        # a byte of a name that is no UTF-8 stands as \\udcXX, whatever the terminal's encoding is
+        sys.stdout.buffer.write(f"{text}\n".encode("utf-8", "backslashreplace"))
+        sys.stdout.buffer.flush()
         return
     console = Console(emoji=False, width=None if sys.stdout.isatty() else 200)
     console.print(table(rows))

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from baro.edge.formats import formats
 from baro.edge.formats.check import check_bytes, check_folder
+from baro.edge.formats.result import MAX_BYTES
 from tests.edge.formats import tables
 from tests.edge.formats.test_jcamp import TABLES, made
 
@@ -120,3 +122,49 @@ def test_every_real_file_is_read_or_refused_for_the_right_reason(shared_data: Pa
     for path, row in rows.items():
         assert not row.read or row.format == folders[path.split("/")[0]], path
     assert set(folders.values()) | {"table"} == set(formats())
+
+
+def test_json_for_programs_is_the_same_whatever_the_names_and_the_locale(tmp_path: Path) -> None:
+    (tmp_path / "정제.jdx").write_bytes(made(TABLES["DIF"]))
+    (tmp_path / "empty.spc").write_bytes(b"")
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        archive.writestr("a.jdx", made(TABLES["DIF"]))
+    with open(os.path.join(os.fsencode(tmp_path), b"\xff\n.jdx"), "wb") as file:
+        file.write(made(TABLES["DIF"]))
+    os.mkfifo(tmp_path / "pipe")
+    os.symlink(tmp_path, tmp_path / "around")
+    done = subprocess.run(
+        [sys.executable, "-m", "baro", "formats", "check", str(tmp_path), "--json"],
+        capture_output=True,
+        timeout=60,
+        env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.decode("utf-8"))
+    assert found["schema"] == "baro.formats.check.1"
+    rows = {row["path"]: row for row in found["files"]}
+    assert {path: (row["status"], row["code"]) for path, row in rows.items()} == {
+        "정제.jdx": ("read", ""),
+        "empty.spc": ("refused", "unknown"),
+        "packed.zip": ("refused", "unknown"),
+        "\udcff\n.jdx": ("read", ""),
+        "pipe": ("refused", "odd"),
+        "around": ("refused", "odd"),
+    }
+    assert "empty" in rows["empty.spc"]["reason"]
+    assert "zip" in rows["packed.zip"]["reason"]
+
+
+def test_every_field_of_the_json_is_documented() -> None:
+    page = tables.PAGE.read_text(encoding="utf-8")
+    row = check_bytes(made(TABLES["DIF"]), "a").to_json()
+    documented = page[page.index("### The JSON of the check") : page.index("### Files of other makers")]
+    for field in [*row, *row["blocks"][0]]:
+        assert f"`{field}`" in documented, field
+
+
+def test_a_file_beyond_the_limit_has_no_digest(tmp_path: Path) -> None:
+    with open(tmp_path / "large.spc", "wb") as file:
+        file.truncate(MAX_BYTES + 10)
+    (row,) = check_folder(str(tmp_path))
+    assert (row.code, row.size, row.sha256) == ("too_large", MAX_BYTES + 10, "")

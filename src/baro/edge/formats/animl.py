@@ -33,7 +33,7 @@ _AXIS = re.compile(
 
 def sniff(data: bytes) -> int:
     """By the root element."""
-    return CERTAIN if re.search(rb"<(?:\w+:)?AnIML[\s>]", data[:4096]) else NO
+    return CERTAIN if re.search(rb"<(?:\w+:)?AnIML[\s>]", xml.head(data, 4096)) else NO
 
 
 def read(data: bytes, name: str) -> Reading:

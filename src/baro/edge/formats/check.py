@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from baro.edge.agent.source import open_below, walk
-from baro.edge.errors import FormatError
+from baro.edge.errors import FileTooLargeError, FormatError
 from baro.edge.formats.mapping import Mapping, read_mapped
 from baro.edge.formats.result import MAX_BYTES, Reading, extremes
 
@@ -57,9 +57,15 @@ class FileRow:
     block: str = ""
     offset: int | None = None
 
+    @property
+    def status(self) -> str:
+        """In one word."""
+        return "read" if self.read else "refused"
+
     def to_json(self) -> dict[str, Any]:
         """As plain values; NaN, which JSON does not know, becomes null."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
+        path, *others = ((key, _plain(value)) for key, value in asdict(self).items())
+        return dict([path, ("status", self.status), *others])
 
 
 def check_folder(folder: str) -> Iterator[FileRow]:
@@ -79,6 +85,8 @@ def check_file(folder: str, path: str, size: int, mapping: Mapping | None = None
         data = load(folder, path)
     except OSError as error:
         return FileRow(path, size, code="unreadable", reason=error.strerror or str(error))
+    if len(data) > MAX_BYTES:  # not the whole of it: no digest
+        return FileRow(path, size, code=FileTooLargeError.code, reason=f"{size} bytes; at most {MAX_BYTES} are read")
     return check_bytes(data, path, mapping)
 
 

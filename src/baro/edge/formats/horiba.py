@@ -12,9 +12,9 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from baro.edge.errors import DataDisagreeError, FileDamagedError
+from baro.edge.errors import DataDisagreeError, FileDamagedError, FileTooLargeError
 from baro.edge.formats import units, xml
-from baro.edge.formats.grid import cell_number, is_text, lines
+from baro.edge.formats.grid import MOST_CELLS, cell_number, is_text, lines
 from baro.edge.formats.registry import CERTAIN, LIKELY, NO
 from baro.edge.formats.result import Check, Floats, Reading, Spectra, bounded, hold
 from baro.edge.formats.text import make_time, unit_in_last_place
@@ -28,19 +28,21 @@ _FIELD = re.compile(r"#([^=\t]{1,100})=\t?(.*)")
 
 def sniff(data: bytes) -> int:
     """LSX by its root; text by its fields."""
-    if b"<LSX_Data" in data[:1000]:
+    if _is_lsx(data):
         return CERTAIN
-    head = data[:16384]
-    if re.match(rb"#[^=\n]{1,100}=\t", head) and (
-        b"#Acq. time" in head or b"#Spectro (" in head or b"#AxisType[" in head
-    ):
+    head = xml.head(data, 16384)
+    if re.match(rb"#[^=\n]{1,100}=", head) and re.search(rb"^#(Acq\. time|Spectro \(|AxisType\[)", head, re.MULTILINE):
         return CERTAIN
     return LIKELY if re.match(rb"#[^=\n]{1,100}=\t[^\n]*\n#[^=\n]{1,100}=\t", head) and is_text(data) else NO
 
 
+def _is_lsx(data: bytes) -> bool:
+    return b"<LSX_Data" in xml.head(data, 1000)
+
+
 def read(data: bytes, name: str) -> Reading:
     """See `baro.edge.formats.registry.Format.read`."""
-    return _lsx(data, name) if b"<LSX_Data" in data[:1000] else _text(data, name)
+    return _lsx(data, name) if _is_lsx(data) else _text(data, name)
 
 
 def _time(text: str) -> datetime | None:
@@ -54,12 +56,16 @@ def _time(text: str) -> datetime | None:
 def _text(data: bytes, name: str) -> Reading:
     fields: dict[str, str] = {}
     rows: list[tuple[int, list[str]]] = []
+    cells = 0
     for offset, line in lines(data):
         match = _FIELD.match(line) if not rows else None
         if match:
             fields.setdefault(match[1].strip(), match[2].strip()[:500])
-        elif line.strip():
+        elif line.strip() and (rows or not line.startswith("#")):  # a heading of the columns has no sign of a field
             rows.append((offset, line.rstrip().split("\t")))
+            cells += len(rows[-1][1])
+            if cells > MOST_CELLS:
+                raise FileTooLargeError(f"more than {MOST_CELLS} cells", block="table")
     if not rows:
         raise FileDamagedError("there are no numbers", block="table")
     comma = all("." not in cell for _, row in rows for cell in row) and any(
@@ -70,7 +76,7 @@ def _text(data: bytes, name: str) -> Reading:
     unit = fields.get("AxisUnit[1]") or next(
         (match[1] for key in fields if (match := re.fullmatch(r"Spectro \((.*)\)", key))), ""
     )
-    y = fields.get("AxisUnit[0]", "") or fields.get("AxisType[0]", "counts")
+    y = fields.get("AxisUnit[0]", "") or fields.get("AxisType[0]", "")
     title = fields.get("Title") or fields.get("Sample") or name
     time = _time(fields.get("Acquired", ""))
     coordinates: dict[str, Floats] = {}

@@ -145,6 +145,15 @@ def _monotonic(numbers: Sequence[float | None]) -> bool:
     return bool((steps > 0).all() or (steps < 0).all())
 
 
+def _running(numbers: Sequence[float | None]) -> int:
+    """How many of the last numbers run in one direction."""
+    steps = np.sign(np.diff(np.array(numbers, dtype=np.float64)))
+    if not steps.size or steps[-1] == 0:
+        return min(len(numbers), 1)
+    other = np.flatnonzero(steps != steps[-1])
+    return len(numbers) - (int(other[-1]) + 1 if other.size else 0)
+
+
 def _in_row(
     grid: Grid, numbers: list[list[float | None]], plain: list[list[float | None]]
 ) -> tuple[int, Mapping, str] | None:
@@ -158,8 +167,7 @@ def _in_row(
         while first and cells[first - 1] is not None:
             first -= 1
         # names of samples may be numbers too: they end where the steps change direction
-        while last - first > LEAST and not _monotonic(cells[first:last]):
-            first += 1
+        first = last - _running(cells[first:last])
         below = [line for line in plain[row + 1 : row + 6] if len(line) >= last]
         good = [line for line in below if sum(value is not None for value in line[first:last]) >= 0.9 * (last - first)]
         if last - first < LEAST or not _monotonic(cells[first:last]) or not good:

@@ -14,7 +14,7 @@ import numpy as np
 
 from baro.edge.errors import FileDamagedError, FileTooLargeError, FormatUnsupportedError
 from baro.edge.formats import units
-from baro.edge.formats.grid import MOST_BYTES, cell_number, is_text, text_grid
+from baro.edge.formats.grid import cell_number, is_text, text_grid
 from baro.edge.formats.mapping import Mapping, apply_to
 from baro.edge.formats.registry import CERTAIN, NO
 from baro.edge.formats.result import Check, Floats, Reading, Spectra, bounded, hold
@@ -22,6 +22,7 @@ from baro.edge.formats.text import decode, iso_time
 
 NAME = "siware"
 LABEL = "SiWare NeoSpectra"
+MOST_JSON = 16 * 1024 * 1024
 VALUES = ("absorbance", "reflectance", "transmittance", "spectrum", "intensity")
 _MARK = re.compile(rb"\s*#[^\n]*(neospectra|siware)", re.IGNORECASE)
 _LIBRARY = re.compile(rb'"?id\.layer_uuid_txt"?,|"?id\.scan_local_c"?,')
@@ -99,8 +100,8 @@ def _library(data: bytes, name: str) -> Reading:
 
 
 def _json(data: bytes, name: str) -> Reading:
-    if len(data) > MOST_BYTES:
-        raise FileTooLargeError(f"{len(data)} bytes of JSON; at most {MOST_BYTES} are read")
+    if len(data) > MOST_JSON:
+        raise FileTooLargeError(f"{len(data)} bytes of JSON; at most {MOST_JSON} are read")
     try:
         found = json.loads(decode(data))
     except json.JSONDecodeError as error:
