@@ -17,7 +17,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from baro.edge.blocks import batch_from_bytes
+from baro.edge.steps import batch_from_bytes
 from tests.demo.running import Demo, running_demo
 
 SOAK = bool(os.environ.get("BARO_SOAK"))  # `make soak`: four times as many rounds, lots as much longer

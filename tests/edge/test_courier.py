@@ -14,9 +14,10 @@ import pytest
 from edge_peers import AXIS, NIR, T0, MemorySink
 from test_spool import block
 
-from baro.edge.blocks import Block, Event, EventKind, Gap, GapReason, Kind, batch_from_bytes, samples_batch
+from baro.edge.blocks import Block, Event, EventKind, Gap, GapReason, Kind, samples_batch
 from baro.edge.courier import Courier
 from baro.edge.spool import Spool
+from baro.edge.steps import batch_from_bytes
 
 Item = Block | Gap | Event
 ENDED = Event(NIR, EventKind.LOT_ENDED, T0, "A")

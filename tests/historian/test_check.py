@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from baro.database.context import Context
-from baro.edge.blocks import Gap, GapReason, batch_from_bytes
+from baro.edge.blocks import Gap, GapReason
+from baro.edge.steps import batch_from_bytes
 from baro.historian.check import check
 from baro.historian.findings import Finding, FindingKind
 from baro.historian.session import Session

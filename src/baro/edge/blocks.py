@@ -19,7 +19,6 @@ a text or an array ``value`` is NaN; ``text`` and ``array`` are null in all othe
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 import struct
 from collections.abc import Sequence
@@ -32,6 +31,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from baro.edge.steps import body_of_samples, body_of_spectra
 
 GOOD = 0
 UTC_US = pa.timestamp("us", tz="UTC")
@@ -135,14 +136,8 @@ class Block:
         return spectrum_digests(self) if self.kind is Kind.SPECTRA else [sample_block_digest(self)]
 
     def to_bytes(self) -> bytes:
-        """Arrow IPC stream of the batch. Samples are zstd-compressed; spectra are not, since
-        they hardly shrink and a damaged byte must stay the matter of one spectrum."""
-        sink = io.BytesIO()
-        # a block is small: handing its columns to other threads costs more than packing them
-        options = pa.ipc.IpcWriteOptions(compression="zstd" if self.kind is Kind.SAMPLES else None, use_threads=False)
-        with pa.ipc.new_stream(sink, self.batch.schema, options=options) as writer:
-            writer.write_batch(self.batch)
-        return sink.getvalue()
+        """The body: an Arrow IPC stream of the batch, see `steps`."""
+        return body_of_samples(self.batch) if self.kind is Kind.SAMPLES else body_of_spectra(self.batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +184,6 @@ class JournalPart:
 
     source: str
     lines: tuple[bytes, ...]
-
-
-def batch_from_bytes(body: bytes) -> pa.RecordBatch:
-    """The record batch of one IPC stream. Raises pyarrow.ArrowInvalid when the body is damaged."""
-    with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
-        return reader.read_next_batch()
 
 
 def spectra_batch(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from baro.edge.assembler import Item
-from baro.edge.blocks import Axis, Block, Event, EventKind, Gap, GapReason, JournalPart, Kind, batch_from_bytes
+from baro.edge.blocks import Axis, Block, Event, EventKind, Gap, GapReason, JournalPart, Kind
+from baro.edge.steps import batch_from_bytes
 
 DIGEST_BYTES = 32
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from baro.edge.blocks import OPTIONAL, UTC_US, Block, Kind, batch_from_bytes
+from baro.edge.blocks import OPTIONAL, UTC_US, Block, Kind
+from baro.edge.steps import batch_from_bytes
 from baro.historian.catalogue import BlockRow
 from baro.historian.errors import Damaged
 

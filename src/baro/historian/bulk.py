@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,9 @@ from baro.edge.blocks import Block, Kind, samples_columns
 from baro.historian.sink import PostgresSink
 
 _PACKERS = 2
+_TOGETHER = 8
+"""Blocks that are handed from thread to thread at once, since each handing over has its cost."""
+
 _Packed = tuple[Block, list[bytes], bytes]
 
 
@@ -44,7 +48,8 @@ class Bulk:
         self._names = pa.array(names, pa.string())
         self._sink = sink
         self._at_once = at_once
-        self._waiting: queue.Queue[_Packed | None] = queue.Queue(2 * at_once)
+        self._together = min(_TOGETHER, at_once)
+        self._waiting: queue.Queue[list[_Packed]] = queue.Queue(2 * at_once // self._together)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._commit, name="bulk", daemon=True)
         self._thread.start()
@@ -62,16 +67,23 @@ class Bulk:
         """Hand over rows in the order of seq: each of shape (n,), time in µs since 1970 (UTC), tag as positions in
         `names`. Raises what `PostgresSink.write_blocks` raised for earlier ones."""
 
-        def packed(at: int) -> _Packed:
+        def packed(first: int) -> list[_Packed]:
+            return [one(at) for at in range(first, min(first + step, len(seq)), self.rows)]
+
+        def one(at: int) -> _Packed:
             part = slice(at, at + self.rows)
             batch = samples_columns(seq[part], time[part], quality[part], tag[part], self._names, value[part])
             block = Block(self.source, Kind.SAMPLES, self.epoch, self.lot, "", batch)
             return block, block.digests(), block.to_bytes()
 
-        starts = range(0, len(seq), self.rows)
-        for first in range(0, len(starts), self._at_once):
-            for one in self._packers.map(packed, starts[first : first + self._at_once]):
-                self._hand_over(one)
+        step = self.rows * self._together
+        packing: deque[Future[list[_Packed]]] = deque()
+        for first in range(0, len(seq), step):
+            packing.append(self._packers.submit(packed, first))
+            if len(packing) > 2 * _PACKERS:
+                self._hand_over(packing.popleft().result())
+        for last in packing:
+            self._hand_over(last.result())
 
     def flush(self) -> None:
         """Wait until everything is committed. Raises what `PostgresSink.write_blocks` raised."""
@@ -81,11 +93,11 @@ class Bulk:
     def close(self) -> None:
         """Commit what is there, and end."""
         self._packers.shutdown()
-        self._waiting.put(None)
+        self._waiting.put([])
         self._thread.join()
         self._raise()
 
-    def _hand_over(self, packed: _Packed) -> None:
+    def _hand_over(self, packed: list[_Packed]) -> None:
         self._raise()
         self._waiting.put(packed)
 
@@ -98,13 +110,13 @@ class Bulk:
         ended = False
         while not ended:
             taken = [self._waiting.get()]
-            while len(taken) < self._at_once:
+            while (len(taken) + 1) * self._together <= self._at_once:
                 try:
                     taken.append(self._waiting.get_nowait())
                 except queue.Empty:
                     break
-            blocks = [one for one in taken if one is not None]
-            ended = len(blocks) < len(taken)
+            blocks = [block for blocks in taken for block in blocks]
+            ended = [] in taken
             try:
                 if self._error is None:
                     self._sink.write_blocks(blocks)

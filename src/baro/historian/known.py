@@ -12,7 +12,7 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from baro.edge.blocks import batch_from_bytes
+from baro.edge.steps import batch_from_bytes
 from baro.historian import lake, samplefile
 from baro.historian.bodies import UNREADABLE
 from baro.historian.catalogue import Segment, find_segments

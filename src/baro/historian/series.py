@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from baro.edge.blocks import Kind
+from baro.edge.steps import batch_from_bytes
 from baro.historian import lake, rollup, samplefile
 from baro.historian.aggregate import Grid, How, Series, Spans
 from baro.historian.bodies import UNREADABLE, integers
@@ -38,7 +39,7 @@ _HOT = """
       AND (%s::text[] IS NULL OR source = ANY (%s)) AND (%s::text IS NULL OR lot = %s) ORDER BY source, epoch, first_seq
 """
 # of a body's columns: time, quality, tag, value
-_NEEDED = pa.ipc.IpcReadOptions(included_fields=[1, 2, 3, 4])
+_NEEDED = [1, 2, 3, 4]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,7 @@ def _opened(source: str, epoch: int, first_seq: int, body: bytes, digest: bytes)
     if hashlib.sha256(body).digest() != digest:
         raise Damaged(source=source, epoch=epoch, first_seq=first_seq)
     try:
-        with pa.ipc.open_stream(pa.BufferReader(body), options=_NEEDED) as reader:
-            batch = reader.read_next_batch()
+        batch = batch_from_bytes(body, _NEEDED)
     except UNREADABLE as error:
         raise Damaged(source=source, epoch=epoch, first_seq=first_seq, detail=error) from error
     if batch.schema.names != ["time", "quality", "tag", "value"]:

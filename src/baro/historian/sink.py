@@ -48,7 +48,7 @@ _INSERT = """
     ON CONFLICT (company_id, source, epoch, first_seq) DO NOTHING
     RETURNING source, epoch, first_seq
 """
-_TELL = "SELECT pg_notify(%s, fact) FROM unnest(%s::text[]) fact"
+_TELL = "SELECT pg_notify(%s, fact) FROM unnest(%b::text[]) fact"
 
 
 class PostgresSink:

@@ -20,7 +20,8 @@ from baro.apps.release.verification import verify_batch
 from baro.config import config
 from baro.database.roles import Role, conninfo
 from baro.demo.seed import SPECTRA_SOURCE
-from baro.edge.blocks import Gap, GapReason, batch_from_bytes
+from baro.edge.blocks import Gap, GapReason
+from baro.edge.steps import batch_from_bytes
 from baro.historian.store import Historian
 from tests.plant import LOTS, Plant
 
