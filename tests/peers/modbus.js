@@ -1,4 +1,5 @@
-// A server of npm's modbus-serial: {do: "set", table, address, values}, {do: "mute", device, mute}, {do: "close"}.
+// A server of npm's modbus-serial: {do: "set", table, address, values}, {do: "mute", device, mute}, {do: "identify",
+// objects}.
 "use strict";
 const { say, listen } = require("./peer");
 const { ServerTCP } = require("modbus-serial");
@@ -7,6 +8,7 @@ const port = Number(process.argv[2]);
 const tables = { holding: new Map(), input: new Map(), coil: new Map(), discrete: new Map() };
 const muted = new Set();
 const requests = [];
+let identity = {};
 const illegal = () => Object.assign(new Error("illegal"), { modbusErrorCode: 2 });
 
 function reader(table, hole) {
@@ -41,6 +43,7 @@ const server = new ServerTCP(
     getMultipleInputRegisters: many("input"),
     getCoil: reader("coil"),
     getDiscreteInput: reader("discrete"),
+    readDeviceIdentification: () => identity,
   },
   { host: "127.0.0.1", port, debug: false, unitID: 255 }
 );
@@ -56,6 +59,10 @@ listen({
     if (mute) muted.add(device);
     else muted.delete(device);
     say("muted");
+  },
+  identify: ({ objects }) => {
+    identity = objects;
+    say("identified");
   },
   requests: () => say("requests", { requests: requests.splice(0) }),
 });

@@ -18,11 +18,21 @@ approved, logged command. They are found by entry points of the group ``baro.dri
         def hold(self, gate: asyncio.Event) -> None: ...               # optional: before `run`; while it is clear, wait
                                                                        # with what does not run away, such as files
 
-        @staticmethod
-        async def explore(settings: ExampleSettings) -> Offer: ...     # optional: what the wizard shows
+        Look = ExampleLook                 # optional: what has to be known to look; default: Settings
 
         @staticmethod
-        def choose(settings: ExampleSettings, chosen: Sequence[Choice]) -> ExampleSettings: ...   # with `explore`
+        async def explore(look: ExampleLook) -> Offer: ...             # optional: what the wizard shows
+
+        @staticmethod
+        def choose(look: ExampleLook, chosen: Sequence[Choice]) -> ExampleSettings: ...           # with `explore`
+
+        columns = (Column("tag", required=True), ...)                  # optional, of a protocol without names: the
+                                                                       # columns of its map (`baro.edge.maps`)
+        @staticmethod
+        def entries(look: ExampleLook, rows: Sequence[Row]) -> Entries: ...                       # with `columns`
+
+        @staticmethod
+        async def peek(look: ExampleLook, entries: Sequence[Entry]) -> list[Peeked]: ...          # with `columns`
 
         def kept(self, emissions: Sequence[Emission]) -> None: ...        # optional: these are in the spool
 
@@ -235,11 +245,13 @@ def schemes() -> list[str]:
 
 def settings_of(name: str, values: Mapping[str, object]) -> Any:
     """The settings object of a driver, from JSON. Raises DriverUnknownError, SettingsInvalidError."""
-    try:
-        return load_driver(name).Settings.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsInvalidError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return _validated(load_driver(name).Settings, values)
+
+
+def look_of(name: str, values: Mapping[str, object]) -> Any:
+    """What a driver has to know to look at a device, from JSON. Raises DriverUnknownError, SettingsInvalidError."""
+    kind = load_driver(name)
+    return _validated(getattr(kind, "Look", kind.Settings), values)
 
 
 def refusal_json(error: Exception | None) -> dict[str, str]:
@@ -250,6 +262,14 @@ def refusal_json(error: Exception | None) -> dict[str, str]:
     told = {"error": type(error).__name__, "detail": getattr(error, "detail", str(error))}
     certificate = getattr(error, "certificate", b"")
     return told | ({"certificate": base64.b64encode(certificate).decode()} if certificate else {})
+
+
+def _validated(kind: type[BaseModel], values: Mapping[str, object]) -> Any:
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsInvalidError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def _entries() -> list[EntryPoint]:

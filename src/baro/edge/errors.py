@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from inspect import cleandoc
+from typing import NamedTuple
 
 
 class EdgeError(Exception):
@@ -20,6 +22,34 @@ class DriverUnknownError(EdgeError):
 
 class SettingsInvalidError(EdgeError):
     """The settings of a driver cannot be used."""
+
+
+class Problem(NamedTuple):
+    """What is wrong with a table that a person typed or loaded. line: counted from 1, in a file as an editor counts;
+    0 of the whole table. field: the column. reason: a word of `baro.edge.maps.REASONS`. other: what it collides with,
+    or what there is."""
+
+    line: int
+    field: str
+    reason: str
+    value: str = ""
+    other: str = ""
+
+
+class MapInvalidError(EdgeError):
+    """A table of registers or variables cannot be used as it is."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(" ".join(filter(None, map(str, one))) for one in problems))
+
+
+class StationWrongError(EdgeError):
+    """The device accepts the connection, but no unit of this number, or no CPU in this rack and slot, answers."""
+
+
+class AccessProtectedError(EdgeError):
+    """The device is protected: it does not let its memory be read."""
 
 
 class CannotExploreError(EdgeError):

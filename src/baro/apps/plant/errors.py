@@ -50,6 +50,12 @@ class CertificateInvalid(BaroError):
     advice = _("Have the server's certificate renewed, then look at the server again.")
 
 
+class MapInvalid(BaroError):
+    code = "PLT-0024"
+    message = _("The map cannot be used: %(detail)s")
+    advice = _("Correct the rows that are named, then send it again.")
+
+
 class IntervalInvalid(BaroError):
     code = "PLT-0035"
     message = _("The interval cannot be recorded as it is: %(detail)s.")

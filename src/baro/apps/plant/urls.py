@@ -4,6 +4,7 @@ from django.urls import path
 
 from baro.apps.plant import views
 from baro.apps.plant.connections import command_views as commands
+from baro.apps.plant.connections import map_views
 from baro.apps.plant.connections import views as connections
 from baro.apps.plant.files import views as files
 from baro.apps.plant.trends import views as trends
@@ -18,6 +19,12 @@ urlpatterns = [
     path("connections/new/values", connections.values, name="explore-values"),
     path("connections/new/trial", connections.attempt, name="try-connection"),
     path("connections/new/record", connections.record, name="record-connection"),
+    path("connections/new/fields", map_views.fields, name="wizard-fields"),
+    path("connections/new/map/values", map_views.values, name="map-values"),
+    path("connections/new/map/row", map_views.add_row, name="map-row"),
+    path("connections/new/map/load", map_views.load, name="map-load"),
+    path("connections/new/map/save", map_views.save, name="map-save"),
+    path("connections/new/map/words/<slug:key>", map_views.words, name="map-words"),
     path("connections/add", commands.edit, name="add-connection"),
     path("connections/<uuid:connection_id>/edit", commands.edit, name="edit-connection"),
     path("connections/<uuid:connection_id>/command", commands.request_command, name="request-command"),

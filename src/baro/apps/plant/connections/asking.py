@@ -18,11 +18,18 @@ from baro.edge.errors import EdgeError
 SECURITY = ("best", "Aes256_Sha256_RsaPss", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "None")
 MODES = ("SignAndEncrypt", "Sign")
 MOST = 2000
+MORE = {
+    "modbus": ("device", "numbering"),
+    "s7": ("rack", "slot"),
+    "bacnet": ("local", "lowest", "highest"),
+}
+"""What else has to be known of a device, by driver."""
 
 
 @dataclass(slots=True)
 class Asked:
-    """Address, security and user. `typed`: a password as it was typed; `password`: the name of its secret."""
+    """Address, security and user. `typed`: a password as it was typed; `password`: the name of its secret; `more`:
+    what else the driver wants to know."""
 
     url: str = ""
     security: str = "best"
@@ -30,6 +37,7 @@ class Asked:
     user: str = ""
     typed: str = field(default="", repr=False)
     password: str = ""
+    more: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, form: Mapping[str, str]) -> Asked:
@@ -40,6 +48,7 @@ class Asked:
             user=form.get("user", "").strip(),
             typed=form.get("typed", ""),
             password=form.get("kept", ""),
+            more={name: form.get(name, "").strip() for names in MORE.values() for name in names if form.get(name)},
         )
 
     @property
@@ -61,6 +70,8 @@ class Asked:
         told: dict[str, Any] = {"url": self.url}
         if self.driver == "opcua":
             told |= {"security": self.security, "mode": self.mode}
+        if self.driver in MORE:
+            return told | {name: self.more[name] for name in MORE[self.driver] if self.more.get(name)}
         if self.user:
             told |= {"user": self.user, "password": self.password}
         return told
@@ -69,9 +80,18 @@ class Asked:
         """A code and a name for the connection: those of the device, or of the host."""
         sources = [node.source for node in offer.walk() if node.source]
         label = next((node.label for node in offer.walk() if node.source and node.kind in ("folder", "spectrum")), "")
-        host = self.url.split("//", 1)[-1].split("/", 1)[0]
-        code = slugify(sources[0] if len(set(sources)) == 1 else host.replace(".", "-").replace(":", "-"))[:50]
-        return {"code": code or "connection", "name": label if len(set(sources)) == 1 else host}
+        code = slugify(sources[0])[:50] if len(set(sources)) == 1 else self.code
+        return {"code": code or "connection", "name": label if len(set(sources)) == 1 else self.host}
+
+    @property
+    def host(self) -> str:
+        """The address without its scheme."""
+        return self.url.split("//", 1)[-1].split("/", 1)[0]
+
+    @property
+    def code(self) -> str:
+        """A code made of the address."""
+        return slugify(self.host.replace(".", "-").replace(":", "-"))[:50] or "connection"
 
     def told(self, form: Mapping[str, str]) -> Told:
         """The connection as the last form says it. An address that no driver reads makes an empty driver."""

@@ -12,8 +12,20 @@ from baro.apps.people.models import Company
 from baro.apps.plant.connections.models import TrustedCertificate
 from baro.edge import trust
 from baro.edge.blocks import Axis
-from baro.edge.driver import Choice, Emission, LinkState, Node, Offer, Sample, Spectrum, load_driver, settings_of
+from baro.edge.driver import (
+    Choice,
+    Emission,
+    LinkState,
+    Node,
+    Offer,
+    Sample,
+    Spectrum,
+    load_driver,
+    look_of,
+    settings_of,
+)
 from baro.edge.errors import CannotExploreError, EdgeError, LinkLostError
+from baro.edge.maps import Entries, Entry, Peeked, Row
 
 LOOK_S = 25.0
 TRIAL_S = 4.0
@@ -35,16 +47,33 @@ def look(company: Company, driver: str, settings: Mapping[str, Any]) -> Offer:
     explore = getattr(kind, "explore", None)
     if explore is None:
         raise CannotExploreError(driver)
-    chosen = settings_of(driver, settings)
+    look = look_of(driver, settings)
     with trust.using(store_for(company)):
-        return asyncio.run(_within(explore(chosen), LOOK_S))
+        return asyncio.run(_within(explore(look), LOOK_S))
 
 
 def choose(driver: str, settings: Mapping[str, Any], chosen: Sequence[Choice]) -> dict[str, Any]:
     """The settings that collect what was chosen, as JSON. Raises an EdgeError."""
-    found = load_driver(driver).choose(settings_of(driver, settings), chosen)
+    found = load_driver(driver).choose(look_of(driver, settings), chosen)
     told: dict[str, Any] = found.model_dump(mode="json", exclude_defaults=True)
     return told
+
+
+def has_map(driver: str) -> bool:
+    """Does the protocol tell no names, so that a person types a map? Raises DriverUnknownError."""
+    return hasattr(load_driver(driver), "columns")
+
+
+def entries(driver: str, settings: Mapping[str, Any], rows: Sequence[Row]) -> Entries:
+    """What can be used of a typed map. Raises an EdgeError."""
+    found: Entries = load_driver(driver).entries(look_of(driver, settings), rows)
+    return found
+
+
+def peek(driver: str, settings: Mapping[str, Any], wanted: Sequence[Entry]) -> list[Peeked]:
+    """The values of the entries of a map now. Raises an EdgeError."""
+    found: list[Peeked] = asyncio.run(_within(load_driver(driver).peek(look_of(driver, settings), wanted), LOOK_S))
+    return found
 
 
 def attempt(company: Company, driver: str, settings: Mapping[str, Any], seconds: float = TRIAL_S) -> Trial:

@@ -25,7 +25,7 @@ from baro.apps.plant.errors import CertificateInvalid, ConnectionInvalid
 from baro.apps.plant.models import Equipment, Instrument, Tag
 from baro.config import config
 from baro.edge import secrets
-from baro.edge.driver import Choice, load_driver, settings_of
+from baro.edge.driver import Choice, load_driver, look_of, settings_of
 from baro.edge.errors import EdgeError
 from baro.edge.trust import Certificate
 
@@ -61,6 +61,12 @@ class Told:
     enabled: bool = True
 
 
+def managed(user: User) -> None:
+    """Only who manages connections goes on. Raises NotPermitted."""
+    if not user.may(Permission.MANAGE_CONNECTIONS):
+        raise user.why_not(Permission.MANAGE_CONNECTIONS)
+
+
 def save_connection(actor: User, connection_id: UUID | None, told: Told, reason: str) -> Connection:
     """Make a connection, or change it. Raises NotPermitted, ReasonMissing, ConnectionInvalid."""
     return _save(actor, connection_id, told, reason, Permission.MANAGE_CONNECTIONS)
@@ -80,7 +86,7 @@ def record_chosen(actor: User, told: Told, picked: Sequence[Chosen], reason: str
     try:
         driver = load_driver(told.driver)
         chosen = [Choice(one.path, one.source, one.tag) for one in picked]
-        settings = driver.choose(settings_of(told.driver, told.settings), chosen)
+        settings = driver.choose(look_of(told.driver, told.settings), chosen)
     except EdgeError as error:
         raise ConnectionInvalid(detail=str(error)) from error
     told = replace(told, settings=settings.model_dump(mode="json", exclude_defaults=True))
@@ -166,8 +172,7 @@ def withdraw_trust(actor: User, certificate_id: UUID, reason: str) -> TrustedCer
 def keep_secret(actor: User, name: str, value: str) -> str:
     """Keep a password in the secret store. Its name goes into the settings of a connection, and with them into the
     trail: that it changed and by whom, never what it is. Raises NotPermitted."""
-    if not actor.may(Permission.MANAGE_CONNECTIONS):
-        raise actor.why_not(Permission.MANAGE_CONNECTIONS)
+    managed(actor)
     return store_secret(actor.company_id, name, value)
 
 

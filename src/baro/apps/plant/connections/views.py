@@ -17,12 +17,12 @@ from baro.apps.ledger.dialogs import form_dialog
 from baro.apps.ledger.errors import BaroError
 from baro.apps.people.middleware import background
 from baro.apps.people.roles import Permission
-from baro.apps.plant.connections import looking, services
-from baro.apps.plant.connections.asking import Asked, Picked
+from baro.apps.plant.connections import looking, map_views, maps, services
+from baro.apps.plant.connections.asking import Asked
 from baro.apps.plant.connections.models import Connection, TrustedCertificate
 from baro.apps.plant.connections.queries import certificates, commands_shown, connections_now, writable
 from baro.apps.plant.connections.words import refusal
-from baro.apps.plant.errors import CertificateInvalid
+from baro.apps.plant.errors import CertificateInvalid, ConnectionInvalid
 from baro.apps.plant.models import Equipment
 from baro.edge import trust
 from baro.edge.driver import refusal_json, schemes
@@ -63,7 +63,7 @@ def connections_part(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def switch(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     """The dialog that has the gateway collect from a connection, or no more."""
-    _managed(request)
+    services.managed(request.user)
     connection = get_object_or_404(Connection, id=connection_id)
     page: dict[str, Any] = {"connection": connection, "url": reverse("plant:switch", args=[connection.id])}
     page["reason"] = reason = request.POST.get("reason", "")
@@ -75,7 +75,7 @@ def switch(request: HttpRequest, connection_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def withdraw(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     """The dialog that ends the trust in a certificate."""
-    _managed(request)
+    services.managed(request.user)
     certificate = get_object_or_404(TrustedCertificate, id=certificate_id)
     page: dict[str, Any] = {"certificate": certificate, "url": reverse("plant:withdraw", args=[certificate.id])}
     page["reason"] = reason = request.POST.get("reason", "")
@@ -86,7 +86,7 @@ def withdraw(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
 @require_GET
 def own_certificate(request: HttpRequest) -> HttpResponse:
     """Baro's own certificate, to be taken to a device."""
-    _managed(request)
+    services.managed(request.user)
     disposition = {"Content-Disposition": 'attachment; filename="baro.der"'}
     return HttpResponse(trust.own().certificate.der, content_type="application/pkix-cert", headers=disposition)
 
@@ -94,14 +94,15 @@ def own_certificate(request: HttpRequest) -> HttpResponse:
 @require_GET
 def new(request: HttpRequest) -> HttpResponse:
     """The wizard: address, what the server offers, choice, trial, record."""
-    _managed(request)
-    return render(request, "plant/wizard.html", {"section": "connections", "asked": Asked(), "schemes": schemes()})
+    services.managed(request.user)
+    page = {"section": "connections", "asked": Asked(), "kind": "opcua", "schemes": schemes()}
+    return render(request, "plant/wizard.html", page)
 
 
 @require_POST
 def explore(request: HttpRequest) -> HttpResponse:
     """What the server offers, or why it refuses; with `trust`, after its certificate was trusted."""
-    _managed(request)
+    services.managed(request.user)
     asked = Asked.of(request.POST)
     page: dict[str, Any] = {"asked": asked}
     try:
@@ -118,15 +119,14 @@ def explore(request: HttpRequest) -> HttpResponse:
     except EdgeError as error:
         page["refusal"] = refusal(refusal_json(error))
         return render(request, "plant/wizard_offer.html", page)
+    page |= {"offer": offer, "equipment": Equipment.objects.order_by("code")}
+    if looking.has_map(asked.driver):
+        rows = [maps.new_row() for _number in range(maps.FIRST_ROWS)]
+        page |= map_views.table(asked.driver, rows) | {"proposal": {"code": asked.code, "name": asked.host}}
+        return render(request, "plant/wizard_map.html", page)
     found = looking.selectable(offer)
     numbers = {node.path: number for number, node in enumerate(found[:SHOWN_MOST], start=1)}
-    page |= {
-        "offer": offer,
-        "numbers": numbers,
-        "count": len(found),
-        "equipment": Equipment.objects.order_by("code"),
-        "proposal": asked.proposal(offer),
-    }
+    page |= {"numbers": numbers, "count": len(found), "proposal": asked.proposal(offer)}
     return render(request, "plant/wizard_offer.html", page)
 
 
@@ -134,7 +134,7 @@ def explore(request: HttpRequest) -> HttpResponse:
 @require_POST
 def values(request: HttpRequest) -> HttpResponse:
     """The values of the tree as they are now."""
-    _managed(request)
+    services.managed(request.user)
     asked = Asked.of(request.POST)
     try:
         services.check_secrets(request.user.company_id, asked.settings)
@@ -148,10 +148,11 @@ def values(request: HttpRequest) -> HttpResponse:
 @require_POST
 def attempt(request: HttpRequest) -> HttpResponse:
     """Collect for a few seconds what was chosen, and show what came."""
-    _managed(request)
-    asked, picked = Asked.of(request.POST), Picked.of(request.POST)
+    services.managed(request.user)
+    asked = Asked.of(request.POST)
     page: dict[str, Any] = {}
     try:
+        picked = map_views.picked(request.POST, asked)
         services.check_secrets(request.user.company_id, asked.settings)
         settings = looking.choose(asked.driver, asked.settings, [one.choice for one in picked])
         page["trial"] = looking.attempt(request.user.company, asked.driver, settings)
@@ -166,18 +167,17 @@ def attempt(request: HttpRequest) -> HttpResponse:
 @require_POST
 def record(request: HttpRequest) -> HttpResponse:
     """Record the connection with what was chosen."""
-    _managed(request)
-    asked, picked = Asked.of(request.POST), Picked.of(request.POST)
+    services.managed(request.user)
+    asked = Asked.of(request.POST)
     try:
+        picked = map_views.picked(request.POST, asked)
         services.record_chosen(request.user, asked.told(request.POST), picked, request.POST.get("reason", ""))
     except BaroError as error:
         return render(request, "plant/wizard_recorded.html", {"error": error}, status=error.status)
+    except EdgeError as error:
+        invalid = ConnectionInvalid(detail=str(error))
+        return render(request, "plant/wizard_recorded.html", {"error": invalid}, status=invalid.status)
     return HttpResponse(status=204, headers={"HX-Redirect": reverse("plant:connections")})
-
-
-def _managed(request: HttpRequest) -> None:
-    if not request.user.may(Permission.MANAGE_CONNECTIONS):
-        raise request.user.why_not(Permission.MANAGE_CONNECTIONS)
 
 
 def _der(text: str) -> bytes:

@@ -76,6 +76,20 @@ WORDS: dict[str, tuple[Text, Text]] = {
         _("The settings cannot be used."),
         _("Correct the field that is named below."),
     ),
+    "StationWrongError": (
+        _("The device accepts the connection, but nothing answers under this number."),
+        _(
+            "Modbus: try another unit id (often 1, 255 or 0). S7: rack 0, slot 1 of an S7-1200 or -1500, slot 2 of an "
+            "S7-300; an S7-400 has its own."
+        ),
+    ),
+    "AccessProtectedError": (
+        _("The device is protected and does not let its memory be read."),
+        _(
+            "In the engineering tool, allow PUT/GET access at the CPU, and let its protection permit reading. Then "
+            "load the program again."
+        ),
+    ),
     "SecretMissingError": (
         _("The password is not in the secret store of this computer."),
         _("Enter it again."),

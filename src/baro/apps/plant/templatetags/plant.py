@@ -13,11 +13,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from baro.apps.plant.connections.problems import offered
 from baro.apps.plant.connections.watermarks import Mark, Strip
 from baro.apps.plant.connections.words import GAPS
 from baro.edge.driver import Node
 
 register = template.Library()
+register.filter(offered)
 DIGITS = 6
 TEXT_MOST = 60
 
