@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
+from snap7.server import Server
+from snap7.type import SrvArea
 
 from baro.apps.ledger.services import reading
 from baro.apps.plant.models import Connection
@@ -122,3 +124,39 @@ def test_a_modbus_device_gets_its_map(address: str, ours: Plant, tmp_path: Path)
         made = Connection.objects.get(code="dryer-1")
     assert [one["tag"] for one in made.settings["registers"]] == ["inlet_air", "air_flow"]
     assert (made.settings["first"], made.settings["source"]) == (1, "dryer-1")
+
+
+def test_an_s7_tells_its_blocks_and_gets_its_table(address: str, ours: Plant) -> None:
+    server, port, block = Server(log=False), free_port(), bytearray(40)
+    struct.pack_into(">f", block, 4, 12.5)
+    server.register_area(SrvArea.DB, 10, block)
+    server.start_to("127.0.0.1", port)
+    try:
+        with wizard(address, ours) as page:
+            page.fill("#w-url", f"s7://127.0.0.1:{port}")
+            page.fill("#w-slot", "2")
+            page.get_by_test_id("look").click()
+            expect(page.get_by_test_id("blocks")).to_contain_text("DB10 40 B")
+            expect(page.get_by_test_id("identity")).to_contain_text("6ES7 315-2EH14-0AB0")
+            seen = page.locator("#map-rows .map-seen")
+            page.fill(cell(page, 0, "tag"), "speed")
+            page.fill(cell(page, 0, "address"), "DB10.DBD40")
+            page.fill(cell(page, 0, "type"), "REAL")
+            expect(seen.nth(0)).to_contain_text("40바이트")
+            page.fill(cell(page, 0, "address"), "DB10.DBD4")
+            expect(seen.nth(0)).to_contain_text("12.5")
+            struct.pack_into(">f", block, 4, 13.5)
+            expect(seen.nth(0)).to_contain_text("13.5")
+            page.get_by_test_id("test").click()
+            expect(page.get_by_test_id("trial")).to_contain_text("13.5", timeout=20_000)
+            page.fill("#r-code", "granulator-1")
+            page.fill("#r-reason", "과립기 추가")
+            page.get_by_test_id("record").click()
+            page.wait_for_url("**/connections")
+    finally:
+        server.stop()
+        server.destroy()
+    with reading(ours.company):
+        settings = Connection.objects.get(code="granulator-1").settings
+    assert settings["slot"] == 2
+    assert settings["variables"] == [{"tag": "speed", "address": "DB10.DBD4", "type": "REAL"}]

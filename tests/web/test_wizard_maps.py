@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import translation
+from snap7.server import Server
+from snap7.type import SrvArea
 
 from baro.apps.ledger.services import reading
 from baro.apps.plant.connections.problems import PROBLEMS, sentences
@@ -179,3 +181,27 @@ def test_the_command_line_says_what_is_wrong(
         connect(f"modbus://127.0.0.1:{dryer}", set_=more, map_=file if text else None)
     assert ended.value.code == status
     assert words in capsys.readouterr().out
+
+
+@pytest.mark.peer
+def test_the_command_line_knows_the_blocks_of_an_s7(
+    at: Plant, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server, port, file = Server(log=False), free_port(), tmp_path / "symbols.csv"
+    server.register_area(SrvArea.DB, 10, bytearray(struct.pack(">ff", 1.5, 2.5)))
+    server.start_to("127.0.0.1", port)
+    try:
+        file.write_text('"Name","Data Type","Logical Address"\n"Speed","Real","%DB10.DBD4"\n')
+        connect(f"s7://127.0.0.1:{port}", map_=file, name="granulator-2")
+        told = capsys.readouterr().out
+        assert re.search(r"DB10 +8 B", told)
+        assert re.search(r"Speed +DB10: 4 … 7 +Real +2.5", told)
+        assert "test: 1 of 1 gave values" in told
+        file.write_text("tag,address,type\na,DB10.DBD8,REAL\nb,DB11.DBD0,REAL\n")
+        with pytest.raises(SystemExit):
+            connect(f"s7://127.0.0.1:{port}", map_=file)
+        told = capsys.readouterr().out
+        assert "line 2: DB10.DBD8 lies outside of its block, which has 8 bytes; line 3: the CPU has no DB11" in told
+    finally:
+        server.stop()
+        server.destroy()

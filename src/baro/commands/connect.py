@@ -99,6 +99,7 @@ def _connect(
     from baro.apps.people.queries import company_of
     from baro.apps.plant.connections import looking, services
     from baro.edge.driver import Choice, driver_of
+    from baro.edge.drivers.s7.offer import blocks_of
     from baro.edge.errors import CertificateChangedError, CertificateNotTrustedError
 
     driver = driver_of(url)
@@ -127,6 +128,8 @@ def _connect(
         console.print("trusted", markup=False)
         offer = look()
     console.print(_tree(url, offer))
+    if driver == "s7":
+        settings["blocks"] = blocks_of(offer)
     if looking.has_map(driver):
         choices = _mapped(console, driver, settings, map_, sources, name)
     else:

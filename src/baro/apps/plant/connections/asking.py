@@ -20,7 +20,7 @@ MODES = ("SignAndEncrypt", "Sign")
 MOST = 2000
 MORE = {
     "modbus": ("device", "numbering"),
-    "s7": ("rack", "slot"),
+    "s7": ("rack", "slot", "blocks"),
     "bacnet": ("local", "lowest", "highest"),
 }
 """What else has to be known of a device, by driver."""

@@ -16,6 +16,7 @@ from baro.edge import maps
 from baro.edge.driver import load_driver
 from baro.edge.drivers.modbus.mapping import ORDERS, TABLES
 from baro.edge.drivers.modbus.mapping import TYPES as MODBUS_TYPES
+from baro.edge.drivers.s7.mapping import TYPES as S7_TYPES
 from baro.edge.errors import MapInvalidError
 from baro.edge.maps import Column, Entry, Peeked, Row
 
@@ -26,8 +27,8 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("modbus", "order"): tuple(ORDERS),
 }
 """Cells that are chosen from a list."""
-TYPES: dict[str, tuple[str, ...]] = {"modbus": MODBUS_TYPES}
-KEPT = {"modbus": ("device", "table", "type", "order")}
+TYPES: dict[str, tuple[str, ...]] = {"modbus": MODBUS_TYPES, "s7": S7_TYPES}
+KEPT = {"modbus": ("device", "table", "type", "order"), "s7": ("type",)}
 """What a new row takes over from the one above it."""
 
 

@@ -89,6 +89,14 @@ OFFERED = (
     gettext_noop("device"),
     gettext_noop("tables that answer at their first address"),
     gettext_noop("the device does not tell who it is (function 43/14)"),
+    gettext_noop("module"),
+    gettext_noop("station"),
+    gettext_noop("serial number"),
+    gettext_noop("order number"),
+    gettext_noop("firmware"),
+    gettext_noop("protection level"),
+    gettext_noop("data blocks"),
+    gettext_noop("the CPU does not list its data blocks"),
 )
 """What drivers of devices without names say in an offer, as labels and notes."""
 

@@ -26,6 +26,7 @@ from baro.apps.plant.errors import CertificateInvalid, ConnectionInvalid
 from baro.apps.plant.models import Equipment
 from baro.edge import trust
 from baro.edge.driver import refusal_json, schemes
+from baro.edge.drivers.s7.offer import blocks_of
 from baro.edge.errors import EdgeError
 
 REFRESH_S = 3
@@ -121,6 +122,8 @@ def explore(request: HttpRequest) -> HttpResponse:
         return render(request, "plant/wizard_offer.html", page)
     page |= {"offer": offer, "equipment": Equipment.objects.order_by("code")}
     if looking.has_map(asked.driver):
+        if asked.driver == "s7":
+            asked.more["blocks"] = blocks_of(offer)
         rows = [maps.new_row() for _number in range(maps.FIRST_ROWS)]
         page |= map_views.table(asked.driver, rows) | {"proposal": {"code": asked.code, "name": asked.host}}
         return render(request, "plant/wizard_map.html", page)

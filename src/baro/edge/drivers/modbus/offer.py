@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -41,6 +42,13 @@ class Meaning(NamedTuple):
     type: str
     order: str
     value: float | None
+
+    @property
+    def text(self) -> str:
+        """The value with all its digits if it is a whole number."""
+        if self.value is None:
+            return ""
+        return f"{self.value:.7g}" if self.type.startswith("float") else f"{self.value:.0f}"
 
 
 async def explore(look: ModbusLook) -> Offer:
@@ -113,8 +121,7 @@ def meanings(words: Sequence[int]) -> list[Meaning]:
                 continue
             register = Register(tag="x", address=0, type=type_, words=between, bytes=within)  # type: ignore[arg-type]
             value = decode(register, words[:count])
-            fine = isinstance(value, float) and value == value and abs(value) != float("inf")
-            out.append(Meaning(type_, order, float(value) if fine else None))  # type: ignore[arg-type]
+            out.append(Meaning(type_, order, value if isinstance(value, float) and math.isfinite(value) else None))
     return out
 
 
