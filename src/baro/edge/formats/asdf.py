@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from baro.edge.errors import DataDisagreeError, FileDamagedError, FileTooLargeError
-from baro.edge.formats.result import MAX_VALUES, Floats
+from baro.edge.formats.result import Floats
 from baro.edge.formats.text import unit_in_last_place
 
 _SQZ = {sign: value for value, sign in enumerate("@ABCDEFGHI")} | {s: -v for v, s in enumerate("abcdefghi", 1)}
@@ -30,6 +30,8 @@ _PLAIN = re.compile(r"[\d+\-.eE \t,;]*", re.ASCII)
 _SIGN = re.compile(r"(?<=[\d.])(?=[+-])|[,;]", re.ASCII)
 _SAMPLE = 200
 """Lines whose numbers are looked at one by one; plain ones after them are taken by the line."""
+MAX_VALUES = 1 << 23
+"""Of a text: each is read on its own."""
 _DIGITS = 18
 """A longer whole number is damage: it would be past all instruments and all exact arithmetic."""
 

@@ -28,6 +28,8 @@ DEPTH = 16
 
 _RECORD = re.compile(r"^(?:\xef\xbb\xbf)?[ \t]*##(?:([^=\r\n]{0,200})=|END[ \t]*\r?$)", re.MULTILINE)
 """A label; of ``##END`` some programs leave the sign out."""
+_IN_LABELS = dict.fromkeys(map(ord, " \t\n\r\x0b\x0c\x85\xa0/_-"))
+"""Signs that make no difference in a label."""
 _TABLES = {"XYDATA", "XYPOINTS", "PEAKTABLE", "PEAKASSIGNMENTS", "RADATA", "DATATABLE"}
 
 
@@ -67,7 +69,7 @@ def read(data: bytes, name: str) -> Reading:
         raise FileTooLargeError(f"more than {MOST_LINES} lines")
     blocks = _blocks(text, notes)
     found: list[Spectra] = []
-    room = Room()
+    room = Room(asdf.MAX_VALUES)
     for block in blocks:
         found += _spectra(block, notes, name, room)
     if not found:
@@ -88,7 +90,7 @@ def _blocks(text: str, notes: list[str]) -> list[_Block]:
     page: dict[str, tuple[int, str]] = {}
     outer = tables = 0
     for mark, following in zip(marks, [*marks[1:], None], strict=True):
-        label = re.sub(r"[\s/_-]", "", "END" if mark.group(1) is None else mark.group(1)).upper()
+        label = "END" if mark.group(1) is None else mark.group(1).translate(_IN_LABELS).upper()
         raw = text[mark.end() : following.start() if following else len(text)]
         if label == "":
             continue  # a comment
@@ -103,6 +105,8 @@ def _blocks(text: str, notes: list[str]) -> list[_Block]:
             else:
                 outer += 1
             number = f"{open_[-1].number}.{open_[-1].blocks}" if open_ else str(outer)
+            if len(found) >= MAX_BLOCKS:
+                raise FileTooLargeError(f"more than {MAX_BLOCKS} blocks", offset=mark.start())
             block = _Block(number, mark.start())
             found.append(block)
             open_.append(block)

@@ -127,7 +127,7 @@ class Room:
         bounded(1, count, block=block, offset=offset)
         self.left -= int(count)
         if self.left < 0:
-            raise FileTooLargeError(f"more than {MAX_VALUES} values in all", block=block, offset=offset)
+            raise FileTooLargeError("more values in all than are read", block=block, offset=offset)
 
 
 def even(first: float, last: float, points: int) -> Floats:

@@ -279,6 +279,8 @@ def _new(cursor: Cursor, head: _Head, name: str, notes: list[str]) -> list[Spect
     if head.points < 1:
         raise FileDamagedError(f"{head.points} points", block="header", offset=4)
     bounded(subfiles, head.points, block="header", offset=4)
+    # the whole of it must be there before room is made for it
+    cursor.take_nothing(512, subfiles * (32 + 2 * head.points))
     place, checks = 512, []
     if head.flags & Flag.X_VALUES:
         axis = cursor.named("X").floats(f"{head.end}f4", place, head.points)
@@ -286,7 +288,6 @@ def _new(cursor: Cursor, head: _Head, name: str, notes: list[str]) -> list[Spect
         checks = _ends(head, axis, notes)
     else:
         axis = even(head.first, head.last, head.points)
-    # the whole of it must be there before room is made for it
     cursor.take_nothing(place, subfiles * (32 + 2 * head.points))
     values = np.empty((subfiles, head.points))
     z, w = np.empty(subfiles), np.empty(subfiles)
@@ -424,6 +425,7 @@ def _old(cursor: Cursor, head: _Head, name: str, notes: list[str]) -> list[Spect
     bounded(1, head.points, block="header", offset=4)
     if head.flags & Flag.X_VALUES:
         raise FormatUnsupportedError("X values in an old file", block="header", offset=0)
+    cursor.take_nothing(256, 2 * head.points)
     axis = even(head.first, head.last, head.points)
     rows: list[Floats] = []
     z: list[float] = []
