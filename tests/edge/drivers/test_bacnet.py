@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from baro.edge.driver import LotReport
 from baro.edge.drivers.bacnet import BacnetDriver, BacnetSettings
-from baro.edge.drivers.bacnet.driver import _quality
+from baro.edge.drivers.bacnet.link import quality_of
 from baro.edge.quality import (
     BAD_CONFIGURATION_ERROR,
     BAD_DEVICE_FAILURE,
@@ -185,8 +185,8 @@ def test_any_answer_ends_nothing(answers: list[bytes]) -> None:
     ],
 )
 def test_status_flags(flags: list[int], status: int) -> None:
-    assert _quality(StatusFlags(flags)) == status
-    assert _quality(None) == GOOD
+    assert quality_of(StatusFlags(flags)) == status
+    assert quality_of(None) == GOOD
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,30 @@ class Point(BaseModel):
         return self.subscribe and self.property == "present-value"
 
 
+class BacnetLook(DriverSettings):
+    """What has to be known to look at a BACnet/IP device, or at all devices of a network."""
+
+    url: str = Field(
+        pattern=r"^bacnet://[^/?#]+/?$",
+        description="Address of the device: bacnet://192.0.2.7:47808; bacnet://*: whoever answers in our network.",
+    )
+    local: str = Field(
+        default="",
+        pattern=r"^([0-9.]+/\d{1,2}(:\d{1,5})?)?$",
+        description="Our own address with its network, such as 192.0.2.5/24. Empty: the one that leads there.",
+    )
+    lowest: int = Field(default=0, ge=0, le=4_194_302, description="Lowest device instance that is asked for.")
+    highest: int = Field(default=4_194_302, ge=0, le=4_194_302, description="Highest device instance.")
+    instance: int = Field(default=599, ge=0, le=4_194_302, description="Our own device instance.")
+    timeout_s: float = Field(default=2.0, gt=0, le=10, description="Longest wait for an answer, s.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.lowest > self.highest:
+            raise ValueError("the lowest instance is above the highest")
+        return self
+
+
 class BacnetSettings(DriverSettings):
     """Settings of one BACnet/IP connection."""
 
