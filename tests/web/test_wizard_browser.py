@@ -16,6 +16,7 @@ from snap7.type import SrvArea
 from baro.apps.ledger.services import reading
 from baro.apps.plant.models import Connection
 from baro.demo.seed import seed
+from tests.bacnet_device import THEIRS, free_udp_port, furnish, own_address, tell
 from tests.node import NodeProgram
 from tests.node_opcua import free_port
 from tests.plant import Plant
@@ -160,3 +161,28 @@ def test_an_s7_tells_its_blocks_and_gets_its_table(address: str, ours: Plant) ->
         settings = Connection.objects.get(code="granulator-1").settings
     assert settings["slot"] == 2
     assert settings["variables"] == [{"tag": "speed", "address": "DB10.DBD4", "type": "REAL"}]
+
+
+def test_a_bacnet_device_shows_its_objects(address: str, ours: Plant) -> None:
+    port = free_udp_port(THEIRS)
+    with NodeProgram("bacnet.js", THEIRS, str(port)) as program, wizard(address, ours) as page:
+        program.expect("ready")
+        furnish(program)
+        page.fill("#w-url", f"bacnet://{THEIRS}:{port}")
+        page.fill("#w-local", own_address())
+        page.get_by_test_id("look").click()
+        air = page.get_by_test_id("node-AHU 1-Supply air")
+        expect(air).to_contain_text("21.5 Cel", timeout=20_000)
+        expect(page.get_by_test_id("node-AHU 1-Door")).to_contain_text("운용 중지")
+        tell(program, "set", do="set", object=[0, 1], value=[4, 22.5])
+        expect(air).to_contain_text("22.5 Cel", timeout=20_000)
+        air.get_by_role("checkbox").check()
+        page.get_by_test_id("test").click()
+        expect(page.get_by_test_id("trial")).to_contain_text("22.5", timeout=20_000)
+        page.fill("#r-code", "ahu-1")
+        page.fill("#r-reason", "공조기 추가")
+        page.get_by_test_id("record").click()
+        page.wait_for_url("**/connections")
+    with reading(ours.company):
+        settings = Connection.objects.get(code="ahu-1").settings
+    assert settings["points"] == [{"tag": "Supply air", "object": "analog-input,1", "unit": "Cel"}]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bacpypes3.pdu import Address
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import translation
 from snap7.server import Server
@@ -19,8 +20,10 @@ from baro.apps.plant.connections.problems import PROBLEMS, sentences
 from baro.apps.plant.models import Connection, Equipment, Tag
 from baro.commands.connect import connect
 from baro.config import config
+from baro.edge.drivers.bacnet import offer as bacnet
 from baro.edge.errors import Problem
 from baro.edge.maps import REASONS
+from tests.bacnet_device import THEIRS, free_udp_port, furnish, own_address
 from tests.node import NodeProgram
 from tests.node_opcua import free_port
 from tests.plant import Plant
@@ -94,12 +97,21 @@ def test_a_device_that_is_away_or_silent_is_told(plant: Plant, signed_in: SignIn
     form = AWAY | {"row": ["a"]} | row("a", tag="inlet", address="1")
     for address in ("values", "words/a"):
         assert 'data-testid="refusal"' in browser.post(f"/connections/new/map/{address}", form).content.decode()
-    for wrong in ({"device": "x"}, {"numbering": "2"}, {"url": "gopher://x"}):
+    for wrong in ({"device": "x"}, {"numbering": "2"}):
         answer = browser.post("/connections/new/map/values", form | wrong)
         assert (answer.status_code, 'data-testid="refusal"' in answer.content.decode()) == (200, True)
     assert browser.post("/connections/new/record", form | {"url": "gopher://x", "reason": "x"}).status_code == 400
+    for url in ("gopher://x", "opc.tcp://x", "", "modbus://["):
+        for address in ("values", "row", "load", "save"):
+            answer = browser.post(f"/connections/new/map/{address}", form | {"url": url})
+            assert answer.status_code in (200, 400), "nothing that has no map ends in a failure"
+        assert browser.post("/connections/new/map/words/a", form | {"url": url}).status_code in (200, 400)
     for kind in ("modbus", "s7", "bacnet", "opc.tcp"):
-        assert browser.get("/connections/new/fields", {"url": f"{kind}://x"}).status_code == 200
+        page = browser.get("/connections/new/fields", {"url": f"{kind}://x"}).content.decode()
+        shown = re.search(r'name="shown" value="(\w+)"', page)
+        assert shown is not None
+        again = browser.get("/connections/new/fields", {"url": f"{kind}://xy", "shown": shown[1]})
+        assert again.status_code == 204, "what is typed meanwhile stays"
 
 
 def test_a_file_that_is_no_map_is_refused_with_its_line(plant: Plant, signed_in: SignIn) -> None:
@@ -205,3 +217,27 @@ def test_the_command_line_knows_the_blocks_of_an_s7(
     finally:
         server.stop()
         server.destroy()
+
+
+@pytest.mark.peer
+def test_devices_and_objects_of_bacnet(
+    at: Plant, signed_in: SignIn, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_udp_port(THEIRS)
+    with NodeProgram("bacnet.js", THEIRS, str(port)) as program:
+        program.expect("ready")
+        furnish(program)
+        connect(f"bacnet://{THEIRS}:{port}", set_=("timeout_s=0.5", f"local={own_address()}"), name="ahu-2")
+        told = capsys.readouterr().out
+        assert "Supply air – Room 101  21.5 Cel" in told
+        assert "no-sensor  ! out of service" in told
+        assert "test: 3 of 3 gave values" in told
+        # a loopback carries no broadcast, so that Who-Is goes where the device is
+        monkeypatch.setattr(bacnet, "LocalBroadcast", lambda: Address(f"{THEIRS}:{port}"))
+        asked = {"url": "bacnet://*", "local": own_address(), "lowest": "4000"}
+        page = signed_in("admin1", at).post("/connections/new/offer", asked).content.decode()
+        assert 'data-testid="devices"' in page
+        assert f'value="bacnet://{THEIRS}:{port}"' in page
+        assert "Airworks" in page
+        page = signed_in("admin1", at).post("/connections/new/offer", asked | {"highest": "4710"}).content.decode()
+        assert 'data-testid="refusal"' in page

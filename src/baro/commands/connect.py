@@ -221,7 +221,7 @@ def _branch(tree: Tree, node: Node) -> None:
     from rich.text import Text
 
     from baro.apps.plant.connections.problems import offered
-    from baro.apps.plant.templatetags.plant import shown_value
+    from baro.apps.plant.templatetags.plant import shown_value, state_words
 
     line = Text(visible(offered(node.label)), style="bold" if node.kind in ("folder", "spectrum") else "")
     if node.kind == "method":
@@ -230,6 +230,10 @@ def _branch(tree: Tree, node: Node) -> None:
         line.append(f"  {visible(shown_value(node))}")
     if node.type:
         line.append(f"  {visible(node.type)}", style="dim")
+    if words := state_words(node):
+        line.append(f"  ! {words}", style="bold red")
+    if "://" in node.address and not node.children:
+        line.append(f"  {visible(node.address)}")
     if node.source and (node.tag or node.kind == "spectrum"):
         line.append(f"  → {visible(node.source)} {visible(node.tag)}".rstrip(), style="dim")
     branch = tree.add(line)

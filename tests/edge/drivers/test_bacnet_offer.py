@@ -4,7 +4,6 @@ A loopback carries no broadcast: Who-Is goes to the device alone here."""
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,51 +17,10 @@ from baro.edge.drivers.bacnet.offer import _application, _local, choose, explore
 from baro.edge.drivers.bacnet.units import UCUM, unit_of
 from baro.edge.errors import ServerAwayError, SettingsInvalidError
 from baro.edge.quality import BAD_OUT_OF_SERVICE, GOOD
+from tests.bacnet_device import FEW_SERVICES, THEIRS, free_udp_port, furnish, own_address, tell
 from tests.node import NodeProgram
 
 from collecting import collecting  # isort: skip
-
-THEIRS = "127.0.0.3"
-REAL, UNSIGNED, TEXT, ENUMERATED = 4, 2, 7, 9
-NAME, DESCRIPTION, UNITS, RELIABILITY, LOWEST, HIGHEST = "77", "28", "117", "103", "69", "65"
-ALL_SERVICES = [0b0010_0000, 0b0101_0000, 0, 0, 0]  # subscribe-cov; read-property, read-property-multiple
-FEW_SERVICES = [0, 0b0001_0000, 0, 0, 0]
-
-
-def tell(program: NodeProgram, answer: str, **command: Any) -> None:
-    program.tell(**command)
-    program.expect(answer)
-
-
-def furnish(program: NodeProgram, **device: Any) -> None:
-    """An air handler: a temperature, a switch that is out of service, a value behind a name that is taken."""
-    tell(program, "set", do="set", object=[0, 1], value=[REAL, 21.5])
-    tell(program, "set", do="set", object=[3, 2], value=[ENUMERATED, 1], flags=8)
-    tell(program, "set", do="set", object=[2, 7], value=[REAL, 4.0])
-    tell(
-        program,
-        "described",
-        do="describe",
-        object=[0, 1],
-        properties={
-            NAME: [TEXT, "Supply air"],
-            DESCRIPTION: [TEXT, "Room 101"],
-            UNITS: [ENUMERATED, 62],
-            RELIABILITY: [ENUMERATED, 0],
-            LOWEST: [REAL, -10.0],
-            HIGHEST: [REAL, 60.0],
-        },
-    )
-    told = {NAME: [TEXT, "Door"], RELIABILITY: [ENUMERATED, 1]}
-    tell(program, "described", do="describe", object=[3, 2], properties=told)
-    tell(program, "described", do="describe", object=[2, 7], properties={NAME: [TEXT, "Door"], UNITS: [ENUMERATED, 53]})
-    tell(program, "device", do="device", **{"instance": 4711, "name": "AHU 1", "services": ALL_SERVICES} | device)
-
-
-def free_udp_port(address: str) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -75,7 +33,7 @@ def device() -> Iterator[tuple[NodeProgram, int]]:
 
 
 def look(port: int, **more: Any) -> Any:
-    return look_of("bacnet", {"url": f"bacnet://{THEIRS}:{port}", "timeout_s": 0.5, **more})
+    return look_of("bacnet", {"url": f"bacnet://{THEIRS}:{port}", "local": own_address(), "timeout_s": 0.5, **more})
 
 
 @pytest.mark.peer
@@ -105,7 +63,7 @@ async def test_a_small_device_is_asked_piece_by_piece_and_polled(device: tuple[N
 @pytest.mark.peer
 async def test_who_is_asks_for_a_range_of_instances(device: tuple[NodeProgram, int]) -> None:
     _, port = device
-    async with _application(look(port)) as (app, _own):
+    async with _application(look(port)) as app:
         address = Address(f"{THEIRS}:{port}")
         (found,) = await who_is(app, address, 4000, 5000)
         assert (found.instance, found.address) == (4711, f"bacnet://{THEIRS}:{port}")
@@ -146,6 +104,11 @@ def test_our_own_address_is_found_and_leaves_the_device_its_port() -> None:
     own = _local("127.0.0.3", 47808)
     assert own.startswith("127.0.0.1/8:")
     assert not own.endswith(":47808")
+
+
+def test_a_port_is_found_for_an_address_without_one() -> None:
+    settings = choose(look(47808, local="127.0.0.2/8"), [Choice('{"object": "analog-input,1"}', "s", "t")])
+    assert settings.local.startswith("127.0.0.2/8:47")
 
 
 def test_units_are_named_as_bacnet_names_them() -> None:

@@ -81,7 +81,7 @@ class Asked:
         sources = [node.source for node in offer.walk() if node.source]
         label = next((node.label for node in offer.walk() if node.source and node.kind in ("folder", "spectrum")), "")
         code = slugify(sources[0])[:50] if len(set(sources)) == 1 else self.code
-        return {"code": code or "connection", "name": label if len(set(sources)) == 1 else self.host}
+        return {"code": code or "connection", "name": label or sources[0] if len(set(sources)) == 1 else self.host}
 
     @property
     def host(self) -> str:

@@ -16,7 +16,7 @@ from baro.apps.plant.connections.asking import Asked, Picked
 from baro.apps.plant.connections.problems import HEADINGS
 from baro.apps.plant.connections.services import managed
 from baro.apps.plant.connections.words import refusal
-from baro.apps.plant.errors import MapInvalid
+from baro.apps.plant.errors import ConnectionInvalid, MapInvalid
 from baro.edge.driver import look_of, refusal_json
 from baro.edge.drivers.modbus.offer import meanings, words_at
 from baro.edge.drivers.modbus.registers import BITS, Register
@@ -29,7 +29,10 @@ def fields(request: HttpRequest) -> HttpResponse:
     """The fields of the first form that an address of this scheme needs."""
     managed(request.user)
     asked = Asked.of(request.GET)
-    return render(request, "plant/wizard_fields.html", {"asked": asked, "kind": kind_of(asked)})
+    kind = kind_of(asked)
+    if kind == request.GET.get("shown"):  # what is typed in them meanwhile stays
+        return HttpResponse(status=204)
+    return render(request, "plant/wizard_fields.html", {"asked": asked, "kind": kind})
 
 
 def kind_of(asked: Asked) -> str:
@@ -68,8 +71,8 @@ def values(request: HttpRequest) -> HttpResponse:
     managed(request.user)
     asked = Asked.of(request.POST)
     page: dict[str, Any] = {}
+    driver = _driver(asked)
     try:
-        driver = _driver(asked)
         rows = maps.form_rows(request.POST, driver)
         found = looking.entries(driver, asked.settings, maps.numbered(rows))
     except EdgeError as error:
@@ -156,7 +159,11 @@ def words(request: HttpRequest, key: str) -> HttpResponse:
 
 
 def _driver(asked: Asked) -> str:
-    """The driver of an address that has a map. Raises DriverUnknownError."""
-    if not looking.has_map(asked.driver):
-        raise DriverUnknownError(asked.url)
-    return asked.driver
+    """The driver of an address that has a map. Raises ConnectionInvalid."""
+    try:
+        driver = asked.driver
+    except DriverUnknownError as error:
+        raise ConnectionInvalid(detail=str(error)) from error
+    if not looking.has_map(driver):
+        raise ConnectionInvalid(detail=asked.url)
+    return driver

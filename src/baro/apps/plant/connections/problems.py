@@ -19,6 +19,7 @@ from baro.edge.quality import (
     BAD_RESOURCE_UNAVAILABLE,
     BAD_TIMEOUT,
     BAD_TYPE_MISMATCH,
+    UNCERTAIN_SUBSTITUTE_VALUE,
 )
 
 Text = str | Promise
@@ -71,6 +72,7 @@ STATUSES: dict[int, Text] = {
     BAD_TYPE_MISMATCH: gettext_lazy("what is there is not of this type"),
     BAD_NOT_READABLE: gettext_lazy("protected: allow PUT/GET access at the CPU"),
     BAD_OUT_OF_SERVICE: gettext_lazy("out of service"),
+    UNCERTAIN_SUBSTITUTE_VALUE: gettext_lazy("overridden by hand"),
 }
 STATUSES_S7: dict[int, Text] = {
     BAD_CONFIGURATION_ERROR: gettext_lazy(
@@ -97,6 +99,9 @@ OFFERED = (
     gettext_noop("protection level"),
     gettext_noop("data blocks"),
     gettext_noop("the CPU does not list its data blocks"),
+    gettext_noop("choose a device"),
+    gettext_noop("the device allows no subscription to changes: it is polled"),
+    gettext_noop("the device has more objects than are shown"),
 )
 """What drivers of devices without names say in an offer, as labels and notes."""
 

@@ -127,6 +127,7 @@ def explore(request: HttpRequest) -> HttpResponse:
         rows = [maps.new_row() for _number in range(maps.FIRST_ROWS)]
         page |= map_views.table(asked.driver, rows) | {"proposal": {"code": asked.code, "name": asked.host}}
         return render(request, "plant/wizard_map.html", page)
+    page["devices"] = [node for node in offer.nodes if node.path.startswith("device/")]
     found = looking.selectable(offer)
     numbers = {node.path: number for number, node in enumerate(found[:SHOWN_MOST], start=1)}
     page |= {"numbers": numbers, "count": len(found), "proposal": asked.proposal(offer)}

@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from baro.apps.plant.connections.problems import offered
+from baro.apps.plant.connections.problems import STATUSES, offered
 from baro.apps.plant.connections.watermarks import Mark, Strip
 from baro.apps.plant.connections.words import GAPS
 from baro.edge.driver import Node
@@ -30,6 +30,12 @@ def shown_value(node: Node) -> str:
     if node.labels and isinstance(node.value, float) and 0 <= node.value < len(node.labels):
         return f"{node.labels[int(node.value)]} ({node.value:.0f})"
     return f"{plain_value(node.value)} {node.unit if node.kind != 'spectrum' else ''}".strip()
+
+
+@register.filter
+def state_words(node: Node) -> str:
+    """Why a node's value is none of the process, where that is known."""
+    return str(STATUSES.get(node.quality, ""))
 
 
 @register.filter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -56,12 +57,13 @@ async def explore(look: BacnetLook) -> Offer:
     Raises ServerAwayError, LinkLostError.
     """
     host, port = _target(look)
-    async with _application(look) as (app, _local):
+    async with _application(look) as app:
         if host == "*":
             devices = await who_is(app, LocalBroadcast(), look.lowest, look.highest)
             if not devices:
                 raise ServerAwayError("Who-Is: no device answered")
-            nodes = [await _device(app, one) for one in devices[:DEVICES_MOST]]
+            gate = asyncio.Semaphore(AT_ONCE)
+            nodes = await asyncio.gather(*(_device(app, one, gate) for one in devices[:DEVICES_MOST]))
             return Offer(tuple(nodes), ("choose a device",))
         address = Address(f"{host}:{port}")
         found = await who_is(app, address, 0, 4_194_302)
@@ -87,7 +89,6 @@ def choose(look: BacnetLook, chosen: Sequence[Choice]) -> BacnetSettings:
     Raises SettingsInvalidError, ServerAwayError.
     """
     source = chosen[0].source if chosen else ""
-    host, port = _target(look)
     try:
         points = []
         for one in chosen:
@@ -95,7 +96,7 @@ def choose(look: BacnetLook, chosen: Sequence[Choice]) -> BacnetSettings:
             points.append(Point(tag=one.tag, source="" if one.source == source else one.source, **told))
         return BacnetSettings(
             url=look.url,
-            local=look.local or _local(host, port),
+            local=_own(look),
             source=source,
             points=tuple(points),
             instance=look.instance,
@@ -109,17 +110,14 @@ def choose(look: BacnetLook, chosen: Sequence[Choice]) -> BacnetSettings:
         raise SettingsInvalidError(f"points: {error}") from error
 
 
-async def _device(app: Application, device: Device) -> Node:
+async def _device(app: Application, device: Device, gate: asyncio.Semaphore) -> Node:
     """A device as the list shows it: its name, its maker and its model, where it tells them."""
-    names = {}
+    names: dict[str, Any] = {}
     if device.address:
-        names = await _read(
-            app,
-            Address(device.shown),
-            f"device,{device.instance}",
-            ("object-name", "vendor-name", "model-name"),
-            multiple=False,
-        )
+        wanted = ("object-name", "vendor-name", "model-name")
+        with contextlib.suppress(ServerAwayError):  # one that is silent now does not hide the others
+            async with gate:
+                names = await _read(app, Address(device.shown), f"device,{device.instance}", wanted, multiple=False)
     told = [str(names[name])[:TEXT_MOST] for name in ("vendor-name", "model-name") if names.get(name)]
     return Node(
         path=f"device/{device.instance}",
@@ -275,21 +273,31 @@ def _target(look: BacnetLook) -> tuple[str, int]:
 
 
 @asynccontextmanager
-async def _application(look: BacnetLook) -> AsyncIterator[tuple[Application, str]]:
+async def _application(look: BacnetLook) -> AsyncIterator[Application]:
     """A device of our own for as long as is looked. Raises ServerAwayError, SettingsInvalidError."""
-    host, port = _target(look)
-    local = look.local or _local(host, port)
-    if ":" not in local:
-        local = f"{local}:{_free_port(local.split('/')[0], port if host.startswith('127.') else 0)}"
+    local = _own(look)
     try:
+        own, _slash, rest = local.partition("/")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:  # the library tries for ever to have a port
+            probe.bind((own, int(rest.split(":")[1])))
         app = application(local, look.instance, look.timeout_s, 1)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise SettingsInvalidError(f"local: {local}: {error}") from error
     try:
-        yield app, local
+        yield app
     finally:
         app.close()
         await asyncio.sleep(0)  # the library closes its socket in the next turn
+
+
+def _own(look: BacnetLook) -> str:
+    """Our own address with network and port. Raises ServerAwayError, SettingsInvalidError."""
+    host, port = _target(look)
+    if not look.local:
+        return _local(host, port)
+    if ":" in look.local:
+        return look.local
+    return f"{look.local}:{_free_port(look.local.split('/')[0], port if host.startswith('127.') else 0)}"
 
 
 def _local(host: str, port: int) -> str:
