@@ -25,6 +25,7 @@ from tests.web.serving import CHROMIUM, served
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.peer,
+    pytest.mark.slow,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
 ]
 
