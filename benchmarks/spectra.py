@@ -230,13 +230,12 @@ class Made:
 
 
 async def run_gateway(spool: Path, url: str, company: UUID, what: str, told: str) -> None:
-    import gc
-
+    from baro.edge import memory
     from baro.edge.driver import load_driver, settings_of
     from baro.edge.gateway import Gateway, GatewaySettings
     from baro.historian.sink import PostgresSink
 
-    gc.set_threshold(50_000)  # as `baro gateway` does
+    memory.prepare()  # as `baro gateway` does
     if what == "made":
         driver = Made(int(told))
     else:

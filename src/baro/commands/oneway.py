@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import logging
 import sys
@@ -67,13 +66,14 @@ def send(
 
 async def _send(wanted: list[Connection], sink: object) -> None:
     from baro.config import config
+    from baro.edge import memory
     from baro.edge.collector import Collector
     from baro.edge.driver import load_driver, settings_of
     from baro.edge.gateway import Gateway, GatewaySettings
     from baro.edge.oneway.sending import OneWaySink
 
     assert isinstance(sink, OneWaySink)
-    gc.set_threshold(50_000)  # as of `baro gateway`
+    memory.prepare()
     settings = config()
 
     def build(connection: Connection) -> Gateway:

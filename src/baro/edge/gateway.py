@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import time
@@ -17,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from baro.edge import memory
 from baro.edge.assembler import Assembler, Draft, Received, untold
 from baro.edge.blocks import Block, Event, EventKind, samples_batch, utc_now
 from baro.edge.courier import Courier, Sink
@@ -345,9 +345,7 @@ class _Keeper:
 
 async def run_gateway(settings: GatewaySettings, sink: Sink, driver: Driver) -> None:
     """Run a gateway as a process: SIGTERM and SIGINT end it cleanly."""
-    # a publish is thousands of lists of numbers, none of them in a cycle: looking through them every 700 objects
-    # took a fifth of the gateway's time
-    gc.set_threshold(50_000)
+    memory.prepare()
     gateway = Gateway(settings, sink, driver)
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
