@@ -40,16 +40,19 @@ def main() -> None:
     quick = parser.parse_args().quick
     days, rounds = (3, 5) if quick else (30, 15)
     vm, flux = victoria(), influx()
+    peers = [peer for peer in (vm, flux) if peer is not None]
     try:
         with home() as place:
             fill(place, vm, flux, days)
             figures = month(place, vm, flux, days, rounds)
+            for peer in peers:  # they go on sorting what they took, and are not asked any more
+                peer.end()
+            peers.clear()
             figures |= newest(place, 10 if quick else 40)
             figures |= spectra(place, 1000 if quick else 10_000, rounds)
     finally:
-        for peer in (vm, flux):
-            if peer is not None:
-                peer.end()
+        for peer in peers:
+            peer.end()
     for name, value in figures.items():
         print(f"{name}: {value:,.2f}")
     rounded = {name: round(value, 3) for name, value in figures.items()}
