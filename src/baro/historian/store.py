@@ -18,11 +18,12 @@ import pyarrow.compute as pc
 from duckdb import DuckDBPyConnection
 
 from baro.edge.blocks import OPTIONAL, UTC_US, Axis, Kind
-from baro.historian import catalogue, check, days, exporting, keeping, rollup, running, seal, series, sql
+from baro.historian import catalogue, check, counting, days, exporting, keeping, rollup, running, seal, series, sql
 from baro.historian.aggregate import BAD, Grid, How, Series, extremes
 from baro.historian.bodies import TAG, digest_rows, integers, matrix, texts
 from baro.historian.catalogue import BlockRow, EventRow, GapRow, LotRow, Segment
 from baro.historian.check_journal import FilesReport, check_journal
+from baro.historian.counting import Counted
 from baro.historian.errors import AxesDiffer, HistorianError, UnknownAxis
 from baro.historian.findings import Finding
 from baro.historian.journal import Head, heads
@@ -283,6 +284,10 @@ class Historian:
         """What sources and their links did in [start, end)."""
         with self._session.transaction() as cursor:
             return catalogue.find_events(cursor, self.company_id, source, start, end)
+
+    def count(self, source: str, start: datetime, end: datetime) -> Counted:
+        """See `counting.count`."""
+        return counting.count(self._session, self.data_dir, source, start, end)
 
     def axis(self, digest: str) -> Axis:
         """The spectral axis with this digest. Raises UnknownAxis."""

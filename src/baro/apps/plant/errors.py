@@ -62,6 +62,27 @@ class IntervalInvalid(BaroError):
     advice = _("A batch needs a lot number, a phase a name, and the end comes after the beginning.")
 
 
+class IntervalOverlaps(BaroError):
+    code = "PLT-0036"
+    status = 409
+    message = _("The interval would overlap with %(other)s (%(start)s – %(end)s).")
+    advice = _("Choose other times, or let adjoining intervals move along. One that would be covered is voided first.")
+
+
+class IntervalLeavesGap(BaroError):
+    code = "PLT-0037"
+    status = 409
+    message = _("A gap would remain to %(other)s, from %(start)s to %(end)s; its observations would belong to nothing.")
+    advice = _("Choose other times, or let adjoining intervals move along.")
+
+
+class IntervalChanged(BaroError):
+    code = "PLT-0038"
+    status = 409
+    message = _("The interval, or what is asked of it, is no longer what the preview showed.")
+    advice = _("Look at the preview again, then confirm it.")
+
+
 class CommandNotAllowed(BaroError):
     code = "PLT-0022"
     message = _("This command is not on the list of the connection, or its value is beyond the limits there.")

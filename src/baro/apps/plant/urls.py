@@ -6,12 +6,18 @@ from baro.apps.plant import views
 from baro.apps.plant.connections import command_views as commands
 from baro.apps.plant.connections import map_views
 from baro.apps.plant.connections import views as connections
+from baro.apps.plant.context import views as context
 from baro.apps.plant.files import views as files
 from baro.apps.plant.trends import views as trends
 
 app_name = "plant"
 urlpatterns = [
     path("trends", trends.trends, name="trends"),
+    path("context", context.context, name="context"),
+    path("context/add", context.add, name="context-add"),
+    path("context/<uuid:interval_id>", context.history, name="context-versions"),
+    path("context/<uuid:interval_id>/correct", context.correct, name="context-correct"),
+    path("context/<uuid:interval_id>/void", context.void, name="context-void"),
     path("connections", connections.connections, name="connections"),
     path("connections/now", connections.connections_part, name="connections-now"),
     path("connections/new", connections.new, name="new-connection"),

@@ -12,6 +12,7 @@ from ninja import Field, Query, Router, Schema, Status
 
 from baro.apps.plant.context import queries, services
 from baro.apps.plant.context.models import ContextInterval, Level
+from baro.apps.plant.context.moving import Told
 from baro.apps.plant.models import Equipment
 from baro.apps.plant.trends.api import IntervalOut, interval_out, permitted
 from baro.apps.plant.trends.context_files import batch_file
@@ -29,13 +30,17 @@ class BatchOut(IntervalOut):
 
 
 class IntervalIn(Schema):
-    """When it really was (`end` null while it goes on), of which lot or phase, and why that is said."""
+    """When it really was (`end` null while it goes on), of which lot or phase, and why that is said.
+
+    neighbours: adjoining intervals move along, so that neither an overlap nor a gap remains.
+    """
 
     start: datetime
     end: datetime | None = None
     lot_no: str = Field("", max_length=100)
     name: str = Field("", max_length=200)
     reason: str = Field(min_length=1, max_length=1000)
+    neighbours: bool = False
 
 
 class NewIntervalIn(IntervalIn):
@@ -107,14 +112,15 @@ def samples(
 def add(request: HttpRequest, body: NewIntervalIn) -> Status:
     """Needs the permission `correct_context`."""
     unit = get_object_or_404(Equipment, code=body.equipment)
-    return Status(201, interval_out(services.add_interval(request.user, unit, body.level, _told(body), body.reason)))
+    made = services.add_interval(request.user, unit, body.level, _told(body), body.reason, body.neighbours)
+    return Status(201, interval_out(made))
 
 
 @router.put("/intervals/{uuid:interval_id}", response=IntervalOut, summary="Correct an interval")
 def correct(request: HttpRequest, interval_id: UUID, body: IntervalIn) -> dict[str, Any]:
     """What it was before stays in the trail, and what the equipment reported with it. Needs `correct_context`."""
     get_object_or_404(ContextInterval, id=interval_id, void=False)
-    return interval_out(services.correct_interval(request.user, interval_id, _told(body), body.reason))
+    return interval_out(services.correct_interval(request.user, interval_id, _told(body), body.reason, body.neighbours))
 
 
 @router.delete("/intervals/{uuid:interval_id}", response={204: None}, summary="Say that an interval never was")
@@ -143,8 +149,8 @@ def rule(request: HttpRequest, body: RuleIn) -> dict[str, Any]:
     return {"equipment": unit.code} | {name: getattr(made, name) for name in names}
 
 
-def _told(body: IntervalIn) -> services.Told:
-    return services.Told(_utc(body.start), body.end and _utc(body.end), body.lot_no, body.name)
+def _told(body: IntervalIn) -> Told:
+    return Told(_utc(body.start), body.end and _utc(body.end), body.lot_no, body.name)
 
 
 def _utc(time: datetime) -> datetime:
