@@ -19,6 +19,7 @@ from baro.apps.people.queries import misuse_of_late
 from baro.apps.people.rights.queries import notices
 from baro.apps.people.roles import Permission
 from baro.apps.plant.files.queries import notices as file_notices
+from baro.apps.release.late import notices as late_notices
 
 VERSION = version("baro")
 
@@ -42,6 +43,7 @@ MENU = (
     Place("overview", "overview", _("Plant overview")),
     Place("lots", "release:lots", _("Lots")),
     Place("trends", "plant:trends", _("Trends")),
+    Place("context", "plant:context", _("Batches and phases"), group=PLANT),
     Place("connections", "plant:connections", _("Collection"), group=PLANT),
     Place("systems", "plant:systems", _("Systems"), group=PLANT),
     Place("audit", "ledger:audit", _("Audit trail"), group=RECORDS),
@@ -94,4 +96,6 @@ def _notices(request: HttpRequest) -> list[tuple[str, str]]:
     """What waits for this person's hand, on whole pages only."""
     user = getattr(request, "user", None)
     part = "HX-Request" in request.headers
-    return notices(user) + file_notices(user) if user and user.is_authenticated and not part else []
+    if not user or not user.is_authenticated or part:
+        return []
+    return late_notices(user) + notices(user) + file_notices(user)

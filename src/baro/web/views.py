@@ -21,12 +21,14 @@ from baro.apps.plant import queries as plant
 from baro.apps.plant.models import Equipment
 from baro.apps.quality.models import CriterionKind
 from baro.apps.release import queries as release
+from baro.apps.release.late import open_arrivals
 from baro.apps.release.models import Verdict, VerdictState
 from baro.web.live.tags import memory
 
 REFRESH_S = 5
 STALE_AFTER = timedelta(seconds=15)
 SPARK_BLOCKS = 60
+LATE_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
         recent = release.lot_rows(release.lots()[:8])
         page = {
             "section": "overview",
+            "late": list(open_arrivals()[:LATE_SHOWN]),
             "units": [_now(unit) for unit in units],
             "recent": recent,
             "shapes": release.SHAPES,

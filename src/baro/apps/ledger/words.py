@@ -70,6 +70,8 @@ TABLES: dict[str, str | Promise] = {
     "quality_releasecriterion": _("release criterion"),
     "release_certificate": _("certificate"),
     "release_decision": _("decision"),
+    "release_latearrival": _("observations after the decision"),
+    "release_lateacknowledgment": _("acknowledgment of late observations"),
     "release_verdict": _("verdict"),
 }
 

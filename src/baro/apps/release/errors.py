@@ -50,6 +50,13 @@ class TrailNotReviewed(BaroError):
     advice = _("Open the history of the lot, review its audit trail and sign the review; then release.")
 
 
+class LateSeen(BaroError):
+    code = "REL-0008"
+    status = 409
+    message = _("What came late of lot %(lot)s has been acknowledged already.")
+    advice = _("Load the page again to see by whom, and what was said of it.")
+
+
 class AlreadyDecided(BaroError):
     code = "REL-0004"
     status = 409

@@ -91,6 +91,40 @@ class Decision(Entry):
         return f"{self.lot} {self.outcome}"
 
 
+class LateArrival(Entry):
+    """Something of a lot was stored after it was released or rejected. Nothing of the decision changes by it.
+
+    spectra, samples: how many have come since the decision, in all. first_at, last_at: their event times; none where a
+    gap alone has changed. stored: digest of what is stored of the lot by now.
+    """
+
+    lot = models.ForeignKey(Lot, on_delete=models.PROTECT, related_name="late_arrivals")
+    decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="late_arrivals")
+    spectra = models.PositiveBigIntegerField(_("spectra"))
+    samples = models.PositiveBigIntegerField(_("samples"))
+    first_at = models.DateTimeField(_("first at"), null=True)
+    last_at = models.DateTimeField(_("last at"), null=True)
+    stored = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["recorded_at"]
+        constraints = [models.UniqueConstraint(fields=["lot", "stored"], name="release_late_once")]
+
+    def __str__(self) -> str:
+        return f"{self.lot} {self.spectra} {self.samples}"
+
+
+class LateAcknowledgment(Entry):
+    """The head of quality has seen it, and says what it means for the lot. A second one is not possible."""
+
+    arrival = models.OneToOneField(LateArrival, on_delete=models.PROTECT, related_name="acknowledgment")
+    by = models.ForeignKey("people.User", on_delete=models.PROTECT, related_name="+")
+    reason = models.TextField(_("reason"))
+
+    def __str__(self) -> str:
+        return f"{self.arrival_id} {self.reason}"
+
+
 class Certificate(Entry):
     """A certificate of analysis as it was issued: sealed PDF/A bytes and their SHA-256.
 

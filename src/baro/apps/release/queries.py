@@ -26,6 +26,8 @@ from baro.apps.release.models import (
     Certificate,
     CriterionState,
     Decision,
+    LateAcknowledgment,
+    LateArrival,
     Outcome,
     Standing,
     Verdict,
@@ -214,6 +216,8 @@ def records(lot: Lot) -> dict[type, list[Any]]:
             *(key for hold in holds for key in (hold.placed_id, hold.lifted_id) if key),
         ],
         Certificate: list(Certificate.objects.filter(decision__lot=lot).values_list("id", flat=True)),
+        LateArrival: list(lot.late_arrivals.values_list("id", flat=True)),
+        LateAcknowledgment: list(LateAcknowledgment.objects.filter(arrival__lot=lot).values_list("id", flat=True)),
     }
     basis = {
         Lot: [lot.id],

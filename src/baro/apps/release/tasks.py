@@ -14,6 +14,7 @@ from baro.apps.ledger.services import Program, change, reading
 from baro.apps.manufacturing.models import Lot
 from baro.apps.people.queries import companies
 from baro.apps.release.gathering import historian
+from baro.apps.release.late import note_late
 from baro.config import config
 from baro.database.roles import Role, conninfo
 from baro.historian.store import Historian
@@ -31,9 +32,15 @@ _UNSEALED = """
 
 @app.task(name="release.seal_lot", retry=RetryStrategy(max_attempts=10, exponential_wait=2))
 def seal_lot(company: str, lot_no: str) -> None:
-    """Write the observations of a complete lot into sealed files. Doing it twice changes nothing."""
-    with change(Program("baro worker", UUID(company)), "lot complete"):
+    """Write the observations of a complete lot into sealed files, and note what came after its decision. Doing it twice
+    changes nothing."""
+    worker = Program("baro worker", UUID(company))
+    with change(worker, "lot complete"):
         historian(UUID(company)).seal(lot_no)
+    with reading(UUID(company)):
+        lot = Lot.objects.filter(lot_no=lot_no).first()
+    if lot is not None:
+        note_late(worker, lot)
 
 
 @app.periodic(cron="* * * * *")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from baro.apps.release import archive_views, review_views, views
+from baro.apps.release import archive_views, late_views, review_views, views
 
 app_name = "release"
 urlpatterns = [
@@ -10,6 +10,8 @@ urlpatterns = [
     path("lots/<lot:lot_no>/release", views.release, name="release"),
     path("lots/<lot:lot_no>/release/sign/<str:outcome>", views.sign, name="sign"),
     path("lots/<lot:lot_no>/history", views.history, name="history"),
+    path("late", late_views.late, name="late"),
+    path("late/<uuid:arrival_id>", late_views.acknowledge, name="acknowledge-late"),
     path("reviews", review_views.reviews, name="reviews"),
     path("reviews/sign", review_views.sign_reviews, name="sign-reviews"),
     path("archive", archive_views.archive, name="archive"),
