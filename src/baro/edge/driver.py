@@ -134,10 +134,12 @@ Emit = Callable[[Sequence[Emission]], None]
 
 
 class LastSeen(NamedTuple):
-    """What is kept of a source: the lot it was in, and the time of each tag's newest sample."""
+    """What is kept of a source: the lot it was in, the time of each tag's newest sample, and that of the newest
+    observation of all."""
 
     lot: str
     tags: Mapping[str, datetime]
+    time: datetime | None = None
 
 
 class DriverSettings(BaseModel):

@@ -241,11 +241,11 @@ class _Keeper:
         self.courier.start()
 
     def seen(self) -> dict[str, LastSeen]:
-        """What the spool's states tell of each source that has samples."""
+        """What the spool's states tell of each source that has observations."""
         return {
-            source: LastSeen(state.lot, {tag: last.time for tag, last in state.tags.items()})
+            source: LastSeen(state.lot, {tag: last.time for tag, last in state.tags.items()}, state.last_time)
             for source, state in self.assembler.states.items()
-            if state.tags
+            if state.last_time is not None
         }
 
     def share(self) -> float:

@@ -14,13 +14,14 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from asyncua import Client, ua
 
 from baro.edge.blocks import utc_now
-from baro.edge.driver import Emit, LastSeen, LinkState
+from baro.edge.driver import Emit, LastSeen, LinkState, Spectrum
 from baro.edge.drivers.opcua.discovery import Machine, Stream, find_machines, find_streams
 from baro.edge.drivers.opcua.history import fill
 from baro.edge.drivers.opcua.join import StreamJoin
@@ -28,12 +29,14 @@ from baro.edge.drivers.opcua.machine import Handler, MachineTags
 from baro.edge.drivers.opcua.offer import choose, explore
 from baro.edge.drivers.opcua.security import open_session, prepare
 from baro.edge.drivers.opcua.settings import OpcUaSettings
+from baro.edge.drivers.opcua.spectra_history import fill_spectra
 from baro.edge.drivers.opcua.values import node_of
 from baro.edge.drivers.opcua.writing import write
 from baro.edge.errors import LinkLostError, NothingToCollectError
 
 log = logging.getLogger(__name__)
 NOTHING = LastSeen("", {})
+LOOK_S = 0.05  # seconds between two looks for the first spectrum of a link
 RETRY_FIRST = 0.2  # seconds before the first attempt to rebuild a link
 
 
@@ -108,6 +111,9 @@ class _Link:
         self._loop = asyncio.get_running_loop()
         self._joins: list[StreamJoin] = []
         self._machines: list[MachineTags] = []
+        self._streams: Sequence[Stream] = ()
+        self._first: dict[str, Spectrum] = {}  # of this link
+        self._last: dict[str, Spectrum] = {}
         self._handlers: dict[int, Handler] = {}
         self._heard = self._loop.time()
         self._failure: Exception | None = None
@@ -128,6 +134,8 @@ class _Link:
                 before = self._seen.get(machine.source)
                 tags = {**(before.tags if before else {}), **machine.last}
                 self._seen[machine.source] = LastSeen(machine.lot_said, tags)
+            for source, last in self._last.items():
+                self._seen[source] = LastSeen(last.lot, {}, last.time)
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(client.disconnect(), self.settings.silence_s)
 
@@ -135,17 +143,36 @@ class _Link:
         """Samples of the time when there was no link, as far as the server kept them."""
         for machine, tags in zip(machines, self._machines, strict=True):
             if tags.hold:
-                filling = asyncio.ensure_future(fill(client, machine, tags, self._seen[machine.source], self.emit))
-                watching = asyncio.ensure_future(self._watch(client))
-                try:
-                    await asyncio.wait([filling, watching], return_when=asyncio.FIRST_COMPLETED)
-                    if watching.done():
-                        watching.result()
-                    filling.result()
-                finally:
-                    for task in (filling, watching):
-                        task.cancel()
-                    await asyncio.gather(filling, watching, return_exceptions=True)
+                await self._while_watched(client, fill(client, machine, tags, self._seen[machine.source], self.emit))
+        for stream in self._streams:
+            seen = self._seen.get(stream.source, NOTHING)
+            if self.settings.history and seen.time is not None:
+                await self._while_watched(client, self._fill_spectra(client, stream, seen))
+
+    async def _fill_spectra(self, client: Client, stream: Stream, seen: LastSeen) -> None:
+        """Spectra of that time. Their numbers are only known to be missing once the first of this link is there."""
+        until = self._loop.time() + self.settings.silence_s + self.settings.settle_s
+        while stream.source not in self._first:
+            if self._loop.time() > until:
+                return
+            await asyncio.sleep(LOOK_S)
+        try:
+            await fill_spectra(client, stream, seen, self._first[stream.source], self.emit)
+        except ua.UaStatusCodeError as error:
+            log.warning("%s: the history cannot be read: %s", stream.source, error)
+
+    async def _while_watched(self, client: Client, work: Coroutine[Any, Any, None]) -> None:
+        """Do it, unless the link ends before."""
+        filling, watching = asyncio.ensure_future(work), asyncio.ensure_future(self._watch(client))
+        try:
+            await asyncio.wait([filling, watching], return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
+            filling.result()
+        finally:
+            for task in (filling, watching):
+                task.cancel()
+            await asyncio.gather(filling, watching, return_exceptions=True)
 
     async def _subscribe(self, client: Client) -> list[Machine]:
         settings = self.settings
@@ -154,6 +181,7 @@ class _Link:
         machines = await find_machines(client, settings.machines) + chosen
         if not streams and not machines:
             raise NothingToCollectError(", ".join((*settings.analysers, *settings.machines)) or settings.url)
+        self._streams = streams
         self.sources = (*(stream.source for stream in streams), *(machine.source for machine in machines))
         wanted = settings.sources
         absent = tuple(source for source in wanted if not any(found.startswith(source) for found in self.sources))
@@ -252,7 +280,12 @@ class _Link:
 
     def _flush(self, now: float) -> None:
         for join in self._joins:
-            self.emit(join.drain(now))
+            out = join.drain(now)
+            for one in out:
+                if isinstance(one, Spectrum):
+                    self._first.setdefault(one.source, one)
+                    self._last[one.source] = one
+            self.emit(out)
         for machine in self._machines:
             self.emit(machine.drain())
 

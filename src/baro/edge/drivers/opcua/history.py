@@ -1,4 +1,5 @@
-"""What the server kept while the link was away: HistoryRead of raw values (OPC 10000-11), for tags.
+"""What the server kept while the link was away: HistoryRead of raw values (OPC 10000-11), for tags. For spectra see
+`spectra_history`.
 
 A source all of whose tags have a history is held back until that has been read, so that its samples come in order
 and its gap ends where the history begins. Of any other source the live samples go first, because the gap must
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from asyncua import Client, ua
@@ -49,7 +50,7 @@ async def fill(client: Client, machine: Machine, tags: MachineTags, seen: LastSe
         for tag, node in readable.items():
             until = tags.first.get(tag)
             for value in await read_raw(client, node, seen.tags[tag]):
-                time = value.SourceTimestamp or value.ServerTimestamp
+                time = time_of(value)
                 if time is None or time <= seen.tags[tag] or (until is not None and time >= until):
                     continue
                 raw = None if value.Value is None else value.Value.Value
@@ -86,25 +87,55 @@ async def with_history(client: Client, nodes: Sequence[ua.NodeId]) -> set[ua.Nod
     }
 
 
-async def read_raw(client: Client, node: ua.NodeId, start: datetime) -> list[ua.DataValue]:
-    """The raw values since `start`, page by page. Raises UaError."""
+async def read_raw(
+    client: Client, node: ua.NodeId, start: datetime, until: datetime | None = None
+) -> list[ua.DataValue]:
+    """The raw values since `start`. Raises UaError."""
+    return [value async for page in raw_pages(client, node, start, PAGE, until) for value in page]
+
+
+async def raw_pages(
+    client: Client, node: ua.NodeId, start: datetime, size: int, until: datetime | None = None
+) -> AsyncIterator[list[ua.DataValue]]:
+    """The raw values since `start`, `size` at a time, `MOST` in all. Raises UaError.
+
+    until: a time that the server has told already; its clock as it shows it may be a second behind that.
+    A server that gives a full page and no point to go on from is asked anew from the last time that it gave.
+    """
     details = ua.ReadRawModifiedDetails()
     details.IsReadModified = False
     details.StartTime = start
-    details.EndTime = await client.get_node(ua.ObjectIds.Server_ServerStatus_CurrentTime).read_value()
-    details.NumValuesPerNode = PAGE
+    now = await client.get_node(ua.ObjectIds.Server_ServerStatus_CurrentTime).read_value()
+    details.EndTime = now if until is None else max(now, until)
+    details.NumValuesPerNode = size
     details.ReturnBounds = False
-    found: list[ua.DataValue] = []
+    found = 0
     point: bytes | None = None
-    while True:
+    given: datetime | None = None
+    while found < MOST:
         result = await client.get_node(node).history_read(details, point)
         if result.StatusCode.value == ua.StatusCodes.GoodNoData:
-            return found
+            return
         result.StatusCode.check()
-        found += result.HistoryData.DataValues or []
-        if not result.ContinuationPoint or result.ContinuationPoint == point or len(found) >= MOST:
-            return found
-        point = result.ContinuationPoint
+        page = result.HistoryData.DataValues or []
+        if given is not None:
+            page = [value for value in page if (time := time_of(value)) is not None and time > given]
+        if not page:
+            return
+        yield page
+        found += len(page)
+        if result.ContinuationPoint and result.ContinuationPoint != point:
+            point = result.ContinuationPoint
+        elif len(result.HistoryData.DataValues) >= size and (last := time_of(page[-1])) is not None:
+            point, given, details.StartTime = None, last, last
+        else:
+            return
+
+
+def time_of(value: ua.DataValue) -> datetime | None:
+    """When a value was, as its source says, or its server."""
+    found: datetime | None = value.SourceTimestamp or value.ServerTimestamp
+    return found
 
 
 async def _lots(

@@ -114,7 +114,7 @@ class StreamJoin:
                 continue
             self._lot = lot if lot is not None else self._lot
             self._began = True
-            self._spectrum(out, seq, time, status, value, lot, sample)
+            self.spectrum(out, seq, time, status, value, lot, sample)
         self._orphans(out, waiting)
         if not self._data:
             self.samples.expire(waiting)
@@ -133,7 +133,7 @@ class StreamJoin:
                     out.append(Refusal(self.source, seq, time, self._lot, reason, b""))
             self._began = True
 
-    def _spectrum(
+    def spectrum(
         self,
         out: list[Emission],
         seq: int | None,
@@ -143,6 +143,8 @@ class StreamJoin:
         lot: str | None,
         sample: str | None,
     ) -> None:
+        """Put into `out` what is to be said of these parts: the spectrum, behind its axis where that is new, or why it
+        is refused."""
         if status & OVERFLOW == OVERFLOW:
             status &= ~OVERFLOW  # the jump of the counter tells what was lost
         try:

@@ -55,7 +55,7 @@ class OpcUaSettings(DriverSettings):
     nodes: tuple[ChosenNode, ...] = Field(default=(), description="Single variables that are read as tags.")
     lots: dict[str, str] = Field(default_factory=dict, description="Source to the variable that tells its lot.")
     history: bool = Field(
-        default=True, description="After a cut, read what the server kept of the tags meanwhile, where it keeps any."
+        default=True, description="After a cut, read what the server kept of tags and spectra, where it keeps any."
     )
     writes: tuple[AllowedWrite, ...] = Field(
         default=(), description="What may be written, each time by an approved command only. Empty: nothing."
