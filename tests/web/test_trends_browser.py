@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, get_args
 from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
+import polars as pl
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
+from baro.apps.ledger.services import reading
 from baro.apps.people.tokens import create_token
 from baro.apps.plant.context.follow import follow
-from baro.client import Client, Refused
+from baro.apps.plant.context.moving import Told
+from baro.apps.plant.context.services import add_interval
+from baro.apps.plant.models import Equipment
+from baro.client import Client, Into, Refused
 from baro.demo.seed import seed
 from baro.edge.blocks import EventKind
 from tests.plant import Plant
@@ -148,3 +154,31 @@ def test_the_client_gets_tables_and_frames(address: str, ours: Plant, token: str
     with Client(address, "baro_wrong") as stranger, pytest.raises(Refused) as refused:
         stranger.find()
     assert refused.value.status == 401
+
+
+def test_frames_of_polars_and_pandas_are_the_same_by_time_and_by_batch(address: str, ours: Plant, token: str) -> None:
+    with reading(ours.company):
+        press = Equipment.objects.get(code="press-1")
+    middle = Told(START + timedelta(minutes=70), START + timedelta(minutes=80), "", "Compress")
+    add_interval(ours.user("production1"), press, "phase", middle, "from the paper record")
+    with Client(address, token) as baro:
+        (force,) = baro.find("compression force")
+        start, end = START + timedelta(minutes=59), START + timedelta(minutes=61)
+        asked: dict[str, tuple[int, Callable[[Into], Any]]] = {
+            "time": (120, lambda into: baro.samples([force["ref"]], start, end, into=into)),
+            "batch": (3600, lambda into: baro.batch("L2", into=into)),
+            "phase": (600, lambda into: baro.batch("L2", phase="Compress", into=into)),
+            "nothing": (0, lambda into: baro.batch("L9", into=into)),
+        }
+        for name, (count, ask) in asked.items():
+            arrow, pandas, frame = (ask(into) for into in get_args(Into))
+            assert (arrow.num_rows, len(pandas), frame.height) == (count, count, count), name
+            assert frame.columns == list(pandas.columns) == arrow.column_names
+            assert frame.schema["time"] == pl.Datetime("us", "UTC")
+            assert (frame.schema["value"], frame.schema["quality"]) == (pl.Float64, pl.UInt32)
+            for column in ("source", "tag", "time", "value", "quality"):
+                assert frame[column].to_list() == pandas[column].tolist() == arrow[column].to_pylist(), (name, column)
+        frame = baro.batch("L2", phase="Compress", into="polars")
+        assert (frame["time"].min(), frame["time"].max()) == (middle.start, START + timedelta(minutes=80, seconds=-1))
+        good = frame.filter(pl.col("quality") == 0).group_by("tag").agg(pl.col("value").mean())
+        assert good.rows() == [("CompressionForce", pytest.approx(14.0 + 29.5 / 60))]
