@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+TEST_PROCESSES ?= auto
 export NO_MKDOCS_2_WARNING = 1
 export BARO_HOME ?= $(CURDIR)/.baro
 
@@ -25,9 +26,9 @@ demo: install    ## run the demo plant; Ctrl-C stops it
 clean-demo:      ## remove the demo's data
 	rm -rf .baro
 
-test: install    ## run all tests
+test: install    ## run all tests, side by side
 	BIN=$(BIN) sh tests/peers.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 soak: install    ## the long runs: chaos, and ten thousand tamperings
 	BARO_SOAK=1 $(BIN)/python -m pytest -m slow --timeout 1800

@@ -39,7 +39,12 @@ from django.db import connections  # noqa: E402
 from baro.database import roles  # noqa: E402
 from baro.database.embedded import EmbeddedServer  # noqa: E402
 from baro.demo.seed import seed  # noqa: E402
+from tests import turns  # noqa: E402
 from tests.plant import Plant  # noqa: E402
+
+turns.keep_in(HOME)
+pytest_runtest_protocol = turns.pytest_runtest_protocol
+pytest_xdist_auto_num_workers = turns.pytest_xdist_auto_num_workers
 
 
 @pytest.fixture(scope="session")

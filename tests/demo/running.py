@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from baro.demo.setup import free_port
+from tests.ports import free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ def clean_environment(home: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BARO_", "DJANGO_"))}
     return kept | {
         "BARO_HOME": str(home),
-        "BARO_PORT": str(free_port(0)),
-        "BARO_OPCUA_URL": f"opc.tcp://127.0.0.1:{free_port(0)}/baro/",
+        "BARO_PORT": str(free_port()),
+        "BARO_OPCUA_URL": f"opc.tcp://127.0.0.1:{free_port()}/baro/",
     }
 
 

@@ -28,7 +28,7 @@ LOSS_S = 15.0  # what a kill may cost at most: a new process, which asks the dat
 VICTIMS = ("gateway", "web", "worker", "postgres")
 SEED = 20261122
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800 if SOAK else 420)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800 if SOAK else 600)]
 
 
 @pytest.mark.clause("Annex 11 16", "별표 9 4.12")

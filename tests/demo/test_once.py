@@ -12,7 +12,7 @@ import pytest
 
 from tests.demo.running import clean_environment
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+pytestmark = pytest.mark.slow
 
 
 def once(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -66,7 +66,6 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 
 @pytest.mark.clause("Annex 11 16", "별표 9 4.12")
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 async def test_half_a_minute_without_the_database(server: EmbeddedServer, tmp_path: Path) -> None:
     company, loop = uuid4(), asyncio.get_running_loop()
     url = roles.conninfo(await loop.run_in_executor(None, server.start), Role.APP)

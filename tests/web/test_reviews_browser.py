@@ -20,7 +20,6 @@ from tests.web.serving import CHROMIUM, served
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.timeout(300),
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed"),
 ]
 SHOTS = os.environ.get("BARO_SHOTS", "")

@@ -70,7 +70,6 @@ def loaded(page: Page) -> Page:
 
 @pytest.mark.browser
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's chromium is not installed")
 def test_find_a_tag_zoom_write_export_and_compare(address: str, ours: Plant, token: str, tmp_path: Path) -> None:
     with sync_playwright() as playwright:

@@ -117,6 +117,7 @@ def load_shootout(path: Path) -> Shootout:
     return Shootout(arrays["wavelength_nm"], arrays["X1"], arrays["Y"][:, 2], arrays["split"])
 
 
+@cache
 def demo_lots(size: int | None = None) -> tuple[DemoLot, ...]:
     """Lots A (120 tablets), B (120) and C (128); with `size`, that many of each, evenly taken.
 

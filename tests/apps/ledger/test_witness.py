@@ -26,6 +26,7 @@ from baro.apps.ledger.models import Checkpoint, Cosignature
 from baro.apps.ledger.services import Program, change
 from baro.apps.people.models import Site
 from tests.plant import Plant
+from tests.ports import free_port
 
 ORIGIN = "plant.example/baro"
 LOG = Signer.new(ORIGIN)
@@ -125,9 +126,7 @@ def grow(plant: Plant) -> Checkpoint:
 @pytest.fixture
 def process(database: str, tmp_path: Path) -> Iterator[WitnessLink]:
     key = log_signer().verifier
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "BARO_HOME": str(tmp_path / "second"),

@@ -273,7 +273,6 @@ def next_lot(released: Released) -> tuple[str, Package]:
 
 
 @pytest.mark.clause("Part 11 11.10(b)", "Part 11 11.10(c)", "Annex 11 4.8", "Annex 11 17")
-@pytest.mark.timeout(300)
 def test_a_lot_is_the_same_in_another_installation(released: Released, work: Path) -> None:
     there = Installation(work / "there", "archive")
     earlier = released.package.write(work / "earlier.zip")

@@ -6,7 +6,6 @@ import contextlib
 import random
 import resource
 import signal
-import socket
 import sqlite3
 import struct
 import subprocess
@@ -27,6 +26,7 @@ from baro.database.embedded import EmbeddedServer
 from baro.database.roles import Role
 from baro.historian import schema
 from tests.edge.chaos.proxy import Proxy
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 KINDS = (
@@ -75,7 +75,7 @@ class Plant:
         place = parse_qs(urlsplit(self.url).query)["host"][0]
         self.to_database = Proxy(f"{unquote(place)}/.s.PGSQL.5432")
         self._undo.callback(self.to_database.close)
-        self.port = _free_port()
+        self.port = free_port()
         self.to_instrument = Proxy(self.port)
         self._undo.callback(self.to_instrument.close)
         self._log = self._undo.enter_context((self.folder / "gateway.log").open("wb"))
@@ -223,9 +223,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             pipe.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -26,16 +26,11 @@ from baro.edge.quality import (
     UNCERTAIN_SUBSTITUTE_VALUE,
 )
 from tests.node import NodeProgram
+from tests.ports import free_port
 
 OURS, THEIRS = "127.0.0.2", "127.0.0.3"
 REAL, UNSIGNED, TEXT, ENUMERATED = 4, 2, 7, 9
 ANALOG, BINARY, CHARACTERS, MULTISTATE = [0, 1], [3, 2], [40, 3], [13, 4]
-
-
-def free_udp_port(address: str) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
 
 
 class Device(NamedTuple):
@@ -53,16 +48,16 @@ class Device(NamedTuple):
 
 @pytest.fixture
 def device() -> Iterator[Device]:
-    port = free_udp_port(THEIRS)
+    port = free_port(THEIRS, socket.SOCK_DGRAM)
     with NodeProgram("bacnet.js", THEIRS, str(port)) as program:
         program.expect("ready")
         yield Device(program, port)
 
 
 def settings_for(port: int, points: list[dict[str, Any]], **more: Any) -> BacnetSettings:
-    ours = free_udp_port(OURS)
+    ours = free_port(OURS, socket.SOCK_DGRAM)
     while ours == port:
-        ours = free_udp_port(OURS)
+        ours = free_port(OURS, socket.SOCK_DGRAM)
     values: dict[str, Any] = {
         "url": f"bacnet://{THEIRS}:{port}",
         "local": f"{OURS}/8:{ours}",

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from collecting import Collected, collecting, free_port
+from collecting import Collected, collecting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from baro.edge.drivers.modbus import ModbusDriver, ModbusSettings, Register
 from baro.edge.drivers.modbus.registers import FORMATS, decode, plan
 from baro.edge.quality import BAD_CONFIGURATION_ERROR, BAD_DEVICE_FAILURE, BAD_TIMEOUT, GOOD
 from tests.node import NodeProgram
+from tests.ports import free_port
 
 
 def settings_for(port: int, registers: list[dict[str, Any]], **more: Any) -> ModbusSettings:

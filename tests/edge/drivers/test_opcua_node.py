@@ -30,7 +30,8 @@ from baro.edge.errors import (
 )
 from baro.edge.gateway import Gateway, GatewaySettings
 from baro.edge.trust import TrustStore
-from tests.node_opcua import NodeServer, free_port
+from tests.node_opcua import NodeServer
+from tests.ports import free_port
 
 pytestmark = pytest.mark.peer
 ALL = ("Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from collecting import collecting, free_port
+from collecting import collecting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from baro.edge.driver import LotReport
 from baro.edge.drivers.s7 import S7Driver, S7Settings, Variable
 from baro.edge.drivers.s7.variables import BYTES_MOST, FORMATS, Place, decode, parse, plan
 from baro.edge.quality import BAD_CONFIGURATION_ERROR, BAD_TYPE_MISMATCH, GOOD
+from tests.ports import free_port
 
 
 def settings_for(port: int, variables: list[dict[str, Any]], **more: Any) -> S7Settings:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from broker import PASSWORDS, Broker
 from certificates import Authority
-from collecting import Collected, collecting, free_port
+from collecting import Collected, collecting
 
 from baro.config import config
 from baro.edge import secrets
@@ -23,6 +23,7 @@ from baro.edge.driver import Choice, LinkState, LotReport, Refusal, Sample, Samp
 from baro.edge.drivers.sparkplug import SparkplugDriver, SparkplugSettings
 from baro.edge.quality import BAD, BAD_NO_DATA, GOOD, UNCERTAIN_LAST_USABLE_VALUE
 from tests.node import NodeProgram
+from tests.ports import free_port
 
 pytestmark = pytest.mark.peer
 DEVICE = "Plant/Press/NIR"
