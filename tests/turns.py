@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django.db import connections
+from psycopg.pq import TransactionStatus
 
 FOLDER = "TURNS_OF_TESTS"
 """The environment variable by which the first process tells the others where the locks are."""
@@ -40,7 +42,19 @@ def turn(alone: bool) -> Iterator[None]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # outside of the time limit of a test
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     with turn(alone=item.get_closest_marker("alone") is not None):
-        return (yield)
+        try:
+            return (yield)
+        finally:
+            drop_cut_off()
+
+
+def drop_cut_off() -> None:
+    """Let go of connections that a test was cut off in: a time limit that ends one test shall fail no other."""
+    for connection in connections.all(initialized_only=True):
+        raw = connection.connection
+        if raw is not None and raw.info.transaction_status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN):
+            connection.close()
+            connection.connection = None  # the next one starts outside of any transaction
 
 
 @pytest.hookimpl(optionalhook=True)

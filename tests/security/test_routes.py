@@ -29,7 +29,7 @@ def foreign(route: Route, victim: Victim) -> Iterator[dict[str, object]]:
         "int": [*victim.numbers],
         "path": [victim.lot_no],
         "slug": [victim.code],
-        "str": [victim.lot_no, victim.code, *victim.some[::3], *victim.numbers[::4]],
+        "str": [victim.lot_no, victim.code, *victim.some[::2], *victim.numbers[::4]],
     }
     words = {"language": ["ko"], "outcome": ["released"], "format": ["pdf", "csv", "json"]}
     anything = [*of_kind["uuid"], *of_kind["str"]]
