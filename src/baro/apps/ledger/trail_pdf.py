@@ -18,7 +18,6 @@ from baro.apps.ledger.models import Action, AuditEntry, TrailExport
 from baro.apps.ledger.naming import zone_name
 from baro.apps.ledger.printing import STANDARDS, fonts, printable
 from baro.apps.ledger.queries import LONGEST, TrailRow, in_words, one_line
-from baro.apps.ledger.sealing import Sealing, seal
 from baro.apps.ledger.words import table_word
 
 TEMPLATE = Path(__file__).parent / "typst" / "trail.typ"
@@ -27,6 +26,8 @@ MARK = "†"
 
 def sealed(made: TrailExport, entries: list[AuditEntry], name: str) -> bytes:
     """The PDF of an export that `name` made, sealed in that name at the time of the export. Raises SealFailed."""
+    from baro.apps.ledger.sealing import Sealing, seal  # it brings pyHanko, which most programs can start without
+
     told = Sealing(name, _("audit trail exported"), made.company.title, made.recorded_at)
     return seal(render(made, entries, name), told)
 

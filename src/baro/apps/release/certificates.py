@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from baro.apps.ledger.sealing import Sealing, seal
 from baro.apps.release.certificate import (
     MEANINGS,
     CertificateContent,
@@ -85,6 +84,9 @@ def sealed(content: CertificateContent, language: Language) -> bytes:
 
     Raises SealFailed and what `render` raises.
     """
+    # pyHanko, which comes with it, takes a sixth of a program's start, and most programs have to do with no seal
+    from baro.apps.ledger.sealing import Sealing, seal
+
     signature, site = content.signature, content.site
     meaning = MEANINGS.get(signature.meaning, Words(signature.meaning, signature.meaning))
     if language == "ko":

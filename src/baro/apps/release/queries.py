@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
@@ -14,7 +14,6 @@ from django.utils.translation import gettext_lazy, pgettext
 from baro.apps.ledger.archive.retention import holds_of
 from baro.apps.ledger.models import LegalHold, Signature
 from baro.apps.ledger.naming import in_language
-from baro.apps.ledger.sealing import SealFinding, look
 from baro.apps.ledger.services import signature_holds
 from baro.apps.manufacturing import queries as manufacturing
 from baro.apps.manufacturing.models import Lot
@@ -35,6 +34,9 @@ from baro.apps.release.models import (
 )
 from baro.apps.release.retention import LOT
 from baro.apps.release.services import signed_content
+
+if TYPE_CHECKING:
+    from baro.apps.ledger.sealing import SealFinding
 
 QBT_LEAD_TIME = timedelta(hours=62)
 """From the start of a lot to its release when quality is tested between steps and at the end."""
@@ -165,6 +167,8 @@ def decisions(lot: Lot) -> list[Decision]:
 
 def certificates(decision: Decision) -> list[tuple[Certificate, SealFinding]]:
     """The certificates of a decision, each with what is found of its seal."""
+    from baro.apps.ledger.sealing import look  # see `certificates.sealed`
+
     return [(paper, look(bytes(paper.pdf))) for paper in decision.certificates.order_by("-language")]
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import baro
 from baro.apps.ledger.archive.importing import imported
 from baro.apps.ledger.models import ImportedPackage, Signature
-from baro.apps.ledger.sealing import SealFinding, look
 from baro.apps.ledger.services import reading
 from baro.apps.ledger.signing import Finding, check
 from baro.apps.manufacturing.models import Lot
@@ -204,6 +203,8 @@ def _signatures(lot: Lot, origin: ImportedPackage | None) -> Iterator[Difference
 def _certificate(
     decision: Decision, certificate: Certificate, named: str, origin: ImportedPackage | None
 ) -> Iterator[Difference]:
+    from baro.apps.ledger.sealing import SealFinding, look  # see `certificates.sealed`
+
     # one that came with a package is sealed by the installation that issued it, and the package's log proves it
     good = {SealFinding.VALID} if origin is None else {SealFinding.VALID, SealFinding.OTHER_KEY}
     pdf = bytes(certificate.pdf)
