@@ -69,10 +69,10 @@ def sections(page: str) -> dict[str, str]:
 
 
 def below(kind: type[Any]) -> Iterator[type[Any]]:
-    """A class and everything of ours that inherits from it."""
+    """A class and everything of ours that inherits from it, but for what no module tells another."""
     yield kind
     for child in kind.__subclasses__():
-        if child.__module__.startswith("baro."):
+        if child.__module__.startswith("baro.") and not child.__name__.startswith("_"):
             yield from below(child)
 
 

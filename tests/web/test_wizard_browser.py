@@ -18,8 +18,8 @@ from baro.apps.plant.models import Connection
 from baro.demo.seed import seed
 from tests.bacnet_device import THEIRS, free_udp_port, furnish, own_address, tell
 from tests.node import NodeProgram
-from tests.node_opcua import free_port
 from tests.plant import Plant
+from tests.ports import free_port
 from tests.web.serving import CHROMIUM, served
 
 pytestmark = [

@@ -25,8 +25,8 @@ from baro.edge.errors import Problem
 from baro.edge.maps import REASONS
 from tests.bacnet_device import THEIRS, free_udp_port, furnish, own_address
 from tests.node import NodeProgram
-from tests.node_opcua import free_port
 from tests.plant import Plant
+from tests.ports import free_port
 from tests.web.conftest import SignIn
 
 AWAY = {"url": "modbus://127.0.0.1:1", "device": "1", "numbering": "0"}

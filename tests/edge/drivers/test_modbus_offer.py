@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from collecting import free_port
 
 from baro.edge.driver import Choice, load_driver, look_of
 from baro.edge.drivers.modbus.offer import choose, explore, meanings, peek, words_at
@@ -16,6 +15,7 @@ from baro.edge.errors import ServerAwayError, SettingsInvalidError, StationWrong
 from baro.edge.maps import Row
 from baro.edge.quality import BAD_CONFIGURATION_ERROR, GOOD
 from tests.node import NodeProgram
+from tests.ports import free_port
 
 
 def look(port: int, **more: object) -> Any:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from collecting import free_port
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from snap7.server import Server
@@ -21,6 +20,7 @@ from baro.edge.drivers.s7.variables import FORMATS, Variable
 from baro.edge.errors import AccessProtectedError, ServerAwayError, SettingsInvalidError, StationWrongError
 from baro.edge.maps import Row, from_csv, to_csv
 from baro.edge.quality import BAD_CONFIGURATION_ERROR, BAD_NOT_READABLE, GOOD
+from tests.ports import free_port
 
 LOOK = S7Look(url="s7://x", blocks="1:100 20:64")
 
