@@ -15,7 +15,7 @@ def test_a_folder_the_server_cannot_live_in_is_refused_at_once(tmp_path: Path, n
     begun = time.monotonic()
     with pytest.raises(ValueError, match="Set BARO_HOME"):
         EmbeddedServer(tmp_path / name / "postgres").start()
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 10  # no attempt after the first, for which a start has a minute
     assert not (tmp_path / name).exists()
 
 
