@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,7 +16,7 @@ from edge_peers import AXIS, NIR, T0, MemorySink, ScriptDriver, spectrum
 from baro.edge.blocks import EventKind, GapReason
 from baro.edge.driver import Emission, Emit, LinkState, Refusal, Sample, SamplesLost, load_driver
 from baro.edge.drivers.opcua import OpcUaDriver
-from baro.edge.errors import DriverUnknownError
+from baro.edge.errors import DriverUnknownError, SpoolBrokenError
 from baro.edge.gateway import Gateway, GatewaySettings
 
 TAGS = "press-1/tags"
@@ -99,6 +100,40 @@ async def test_the_spool_outlives_a_gateway_whose_sink_never_came(tmp_path: Path
     sink.failing = False
     await collect(tmp_path, sink, [])
     assert sink.seqs() == [1, 2, 3]
+
+
+class Patient(ScriptDriver):
+    """Has one spectrum more when it is ended, and by then the table of the spool is there again."""
+
+    def __init__(self, spool: Path) -> None:
+        super().__init__([])
+        self.spool = spool
+
+    def rename(self, one: str, other: str) -> None:
+        with contextlib.closing(sqlite3.connect(self.spool)) as connection:
+            connection.execute(f"ALTER TABLE {one} RENAME TO {other}")
+
+    async def run(self, emit: Emit) -> None:
+        emit([spectrum(1)])
+        await asyncio.sleep(0.3)
+        self.rename("source", "away")
+        emit([sample("force", n) for n in range(2)])
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.rename("away", "source")
+            emit([sample("force", n) for n in range(2, 4)])
+
+
+@pytest.mark.clause("Annex 11 16", "별표 9 4.12")
+async def test_what_a_spool_did_not_take_is_not_left_out_for_what_comes_later(tmp_path: Path) -> None:
+    sink = MemorySink()
+    driver = Patient(tmp_path / "spool.db")
+    gateway = Gateway(GatewaySettings(driver.spool, flush_ms=10, samples_ms=10, patience=5), sink, driver)
+    with pytest.raises(SpoolBrokenError):
+        await asyncio.wait_for(gateway.run(), 20)
+    values = [value for block in sink.blocks.values() if block.source == TAGS for value in block.batch.column("time")]
+    assert [(value.as_py() - T0).total_seconds() for value in values] == [0, 1, 2, 3]
 
 
 async def test_what_the_collector_missed_while_stopped_is_a_gap(tmp_path: Path) -> None:

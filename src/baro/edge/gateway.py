@@ -204,7 +204,8 @@ class Gateway:
             self._enough.clear()
         try:
             await asyncio.get_running_loop().run_in_executor(worker, keeper.keep, batches)
-        except SinkUnreachableError:
+        except Exception:
+            # what comes later may be kept with these or after a start that records a gap, but not in their place
             self._pending = batches + self._pending
             self._nudge()
             raise

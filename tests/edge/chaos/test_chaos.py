@@ -75,6 +75,7 @@ def test_the_account_sees_what_is_lost_twice_or_out_of_order() -> None:
 
 @pytest.mark.clause("Annex 11 5", "Annex 11 16", "별표 9 4.12")
 @pytest.mark.slow
+@pytest.mark.alone  # it holds how much of what the instrument measured a gateway takes that is cut off in turn
 def test_every_kind_of_cut_once(tmp_path: Path) -> None:
     found = run(tmp_path, SEED, len(KINDS), seconds=16, longest=1.5)
     judge(found)
