@@ -98,6 +98,7 @@ REASONS = frozenset(
         gettext_noop("linked at the first sign-in by the identity provider"),
         gettext_noop("lot complete"),
         gettext_noop("observations came after the final verdict"),
+        gettext_noop("observations came after the decision"),
         gettext_noop("observations sealed"),
         gettext_noop("passkey registered"),
         gettext_noop("passkey removed"),
