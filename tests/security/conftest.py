@@ -33,13 +33,17 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 class Victim(Plant):
     """A company with a lot of its own that was released, sealed, and has gaps and events.
 
-    `ids` are those of all its records, `some` a few of every table, which every route is asked for.
+    `ids` are those of all its records, `some` a few of every table.
     """
 
     lot_no: str = ""
     ids: list[str] = field(default_factory=list)
-    some: list[str] = field(default_factory=list)
+    some: list[list[str]] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+
+    def one_of_each(self, turn: int = 0) -> list[str]:
+        """The id of one record of every table; another one for each `turn`, where there are more."""
+        return [ids[turn % len(ids)] for ids in self.some]
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +62,9 @@ def victim(database: str) -> Iterator[Victim]:
             keys = [key for (key,) in rows if key]
             ids = [key for key in keys if UUID.fullmatch(key)]
             plant.ids += ids
-            plant.some += ids[:2]
+            plant.some += [ids[:3]] if ids else []
             plant.numbers += [int(key) for key in keys if key.isdecimal()][-3:]
-    assert len(plant.some) > 20
+    assert len(plant.some) > 10
     yield plant
     plant.sink.close()
 
