@@ -7,10 +7,10 @@ TEST_PROCESSES ?= auto
 export NO_MKDOCS_2_WARNING = 1
 export BARO_HOME ?= $(CURDIR)/.baro
 
-.PHONY: help install demo clean-demo test lint format docs tables bench soak
+.PHONY: help install demo clean-demo test lint format docs tables bench soak science-report
 
 help:            ## what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 16
 
 install: $(VENV)/installed  ## the environment: product, test tools, linters
 
@@ -46,6 +46,9 @@ docs: install    ## build the documentation into site/
 tables: install  ## the pages that are made of data and of the tests: docs/validation, the table of file formats
 	$(BIN)/python -m tests.validation.tables
 	$(BIN)/python -m tests.edge.formats.tables
+
+science-report: install  ## what the chemometrics reaches on real data, as docs/science.md
+	$(BIN)/python -m tests.science.report
 
 format: install  ## put the code into shape
 	$(BIN)/ruff check --fix

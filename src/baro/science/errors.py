@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class ScienceError(Exception):
     """The computation cannot be done with these data."""
@@ -39,6 +42,27 @@ class CalibrationDataError(ScienceError):
     """The calibration data do not have the shape or content that is needed."""
 
 
+class TransferSpanError(CalibrationDataError):
+    """The standards do not span what the calibration spans: a transfer learnt from them would spoil the rest.
+
+    findings: what was found, as `chemometrics.findings.Finding`.
+    """
+
+    def __init__(self, findings: Sequence[Any]) -> None:
+        self.findings = tuple(findings)
+        super().__init__(
+            "The standards do not span what the calibration spans: " + ", ".join(one.code for one in findings) + "."
+        )
+
+
+class RecipeError(ScienceError):
+    """The recipe of a model is not of a form that can be built."""
+
+
+class SearchError(ScienceError):
+    """The search for a model cannot be done this way."""
+
+
 class NotCompilableError(ScienceError):
     """The fitted pipeline is not of a form that can be compiled for online use."""
 
@@ -63,3 +87,16 @@ class UniformityError(ScienceError):
 
 class NoAcceptanceCriteriaError(UniformityError):
     """There are no acceptance criteria for this number of dosage units."""
+
+
+class CriterionError(ScienceError):
+    """The acceptance criteria are not of a form that can be judged."""
+
+    def __init__(self, code: str, **facts: str) -> None:
+        self.code = code
+        self.facts = facts
+        super().__init__(f"Acceptance criteria: {code} {facts}")
+
+
+class ValidationDataError(ScienceError):
+    """Reference and predicted values are not of equal length and finite."""

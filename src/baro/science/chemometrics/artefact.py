@@ -16,11 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from baro.science.chemometrics.model import CalibrationModel, CalibrationSet, Floats, Limits, Preprocessing
-from baro.science.errors import ArtefactDamaged, ArtefactFormatError
+from baro.science.chemometrics.model import CalibrationModel, CalibrationSet, Fitted, Floats, Limits, Preprocessing
+from baro.science.chemometrics.program import Program
+from baro.science.chemometrics.recipe import Recipe
+from baro.science.chemometrics.recipe_model import RecipeModel
+from baro.science.errors import ArtefactDamaged, ArtefactFormatError, NotCompilableError
 
-FORMAT = "baro.calibration.1"
+FORMAT, RECIPE_FORMAT = "baro.calibration.1", "baro.calibration.2"
 _ARRAYS = ("axis", "centre", "rotations", "loadings", "y_loadings", "score_variance")
+_PROGRAM = ("layout", "numbers", "kept")
 _TEXTS = ("name", "quantity", "unit", "nominal", "axis_unit", "y_mean")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -34,48 +38,66 @@ class ModelArtefact:
     digest: str
 
 
-def dumps(model: CalibrationModel) -> ModelArtefact:
-    """Encode a model."""
+def dumps(model: Fitted) -> ModelArtefact:
+    """Encode a model: by SNV and derivative as format 1, by a recipe as format 2."""
     arrays = {name: getattr(model, name) for name in _ARRAYS}
+    own: dict[str, Any]
+    if isinstance(model, RecipeModel):
+        arrays |= {"scores": model.scores} | {f"program.{name}": getattr(model.program, name) for name in _PROGRAM}
+        own = {"format": RECIPE_FORMAT, "recipe": model.recipe.to_json(), "samples": list(model.samples)}
+    elif isinstance(model, CalibrationModel):
+        own = {"format": FORMAT, "preprocessing": asdict(model.preprocessing)}
+    else:
+        raise NotCompilableError
     for entry in fields(CalibrationSet):
         arrays[f"calibration.{entry.name}"] = getattr(model.calibration, entry.name)
     npz = _pack(arrays)
     description: dict[str, Any] = {
-        "format": FORMAT,
         "arrays_sha256": hashlib.sha256(npz).hexdigest(),
         "axis_digest": model.axis_digest,
         "channels": model.channels,
         "latent_variables": model.latent_variables,
-        "preprocessing": asdict(model.preprocessing),
         "limits": asdict(model.limits),
         "figures": dict(model.figures),
         "provenance": dict(model.provenance),
-    } | {name: getattr(model, name) for name in _TEXTS}
+    }
+    description |= own | {name: getattr(model, name) for name in _TEXTS}
     body = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     return ModelArtefact(body, npz, hashlib.sha256(body).hexdigest())
 
 
-def loads(json_bytes: bytes, npz_bytes: bytes, expected_digest: str) -> CalibrationModel:
+def loads(json_bytes: bytes, npz_bytes: bytes, expected_digest: str) -> CalibrationModel | RecipeModel:
     """Decode a model after checking every byte against `expected_digest`.
 
     Raises ArtefactDamaged, which names the file, and ArtefactFormatError for another format.
     """
     _check("JSON", expected_digest, json_bytes)
     description = json.loads(json_bytes)
-    if description.get("format") != FORMAT:
-        raise ArtefactFormatError(f"Expected the format {FORMAT}, found {description.get('format')!r}.")
+    if (found := description.get("format")) not in (FORMAT, RECIPE_FORMAT):
+        raise ArtefactFormatError(
+            f"This version of Baro reads model files of the formats {FORMAT} and {RECIPE_FORMAT}, not {found!r}."
+        )
     _check("npz", description["arrays_sha256"], npz_bytes)
     with np.load(io.BytesIO(npz_bytes), allow_pickle=False) as archive:
         arrays = dict(archive)
     calibration = CalibrationSet(**{e.name: arrays[f"calibration.{e.name}"] for e in fields(CalibrationSet)})
-    return CalibrationModel(
+    common: dict[str, Any] = {
         **{name: arrays[name] for name in _ARRAYS},
         **{name: description[name] for name in _TEXTS},
-        preprocessing=Preprocessing(**description["preprocessing"]),
-        limits=Limits(**description["limits"]),
-        calibration=calibration,
-        figures=description["figures"],
-        provenance=description["provenance"],
+        "limits": Limits(**description["limits"]),
+        "calibration": calibration,
+        "figures": description["figures"],
+        "provenance": description["provenance"],
+    }
+    if found == FORMAT:
+        return CalibrationModel(preprocessing=Preprocessing(**description["preprocessing"]), **common)
+    whole = {name: arrays[f"program.{name}"].astype(np.int64) for name in ("layout", "kept")}
+    return RecipeModel(
+        recipe=Recipe.parse(description["recipe"]),
+        program=Program(numbers=arrays["program.numbers"], **whole),
+        scores=arrays["scores"],
+        samples=tuple(description["samples"]),
+        **common,
     )
 
 

@@ -51,7 +51,8 @@ def build_pipeline(latent_variables: int, preprocessing: Preprocessing | None = 
 def diagnostics(pipeline: Pipeline, spectra: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Predicted value, T² and Q (n,) of spectra (n, p), by the fitted pipeline itself."""
     pls = pipeline[-1]
-    centred = pipeline[:-1].transform(np.asarray(spectra, dtype=np.float64)) - pls._x_mean
+    raw = np.asarray(spectra, dtype=np.float64)
+    centred = (pipeline[:-1].transform(raw) if len(pipeline) > 1 else raw) - pls._x_mean
     scores = centred @ pls.x_rotations_
     t2 = np.sum(scores**2 / np.var(pls.x_scores_, axis=0, ddof=1), axis=1)
     q = np.sum((centred - scores @ pls.x_loadings_.T) ** 2, axis=1)
@@ -97,7 +98,7 @@ def choose_latent_variables(
     α = 0.25).
     """
     curve = [
-        _rmse(cross_validate(spectra, reference, a, preprocessing).predicted - reference) for a in range(1, most + 1)
+        rmse(cross_validate(spectra, reference, a, preprocessing).predicted - reference) for a in range(1, most + 1)
     ]
     n = len(reference)
     bound = min(curve) * float(np.sqrt(stats.f.ppf(1.0 - SIGNIFICANCE, n, n)))
@@ -113,7 +114,7 @@ def error_figures(reference: Floats, predicted: Floats) -> dict[str, float]:
     spread = reference - np.mean(reference)
     slope = float(np.sum(spread * (predicted - np.mean(predicted))) / np.sum(spread**2))
     return {
-        "rmse": _rmse(error),
+        "rmse": rmse(error),
         "bias": bias,
         "sep": sep,
         "slope": slope,
@@ -130,7 +131,7 @@ class Purpose:
     name: str
     quantity: str
     unit: str
-    nominal: float
+    nominal: float | None
     axis_unit: str = "nm"
 
 
@@ -154,8 +155,8 @@ def fit_model(
     Raises CalibrationDataError for shapes that do not agree or values that are not finite.
     """
     spec = preprocessing or Preprocessing()
-    x, y = _checked(spectra, reference, axis.size)
-    x_test, y_test = _checked(test_spectra, test_reference, axis.size)
+    x, y = checked(spectra, reference, axis.size)
+    x_test, y_test = checked(test_spectra, test_reference, axis.size)
     chosen, curve = choose_latent_variables(x, y, preprocessing=spec)
     count = latent_variables or chosen
     pipeline = build_pipeline(count, spec).fit(x, y)
@@ -174,8 +175,8 @@ def fit_model(
         "seed": SEED,
         "n_calibration": len(y),
         "n_test": len(y_test),
-        "rmsec": _rmse(fitted - y),
-        "rmsecv": _rmse(left_out.predicted - y),
+        "rmsec": rmse(fitted - y),
+        "rmsecv": rmse(left_out.predicted - y),
         "rmsep": of_test.pop("rmse"),
         **of_test,
         "outside_t2": float(np.mean(test_t2 > bounds.t2_outlier)),
@@ -211,8 +212,8 @@ def fit_model(
         ),
         figures=figures,
         provenance={
-            "calibration_sha256": _digest(x, y),
-            "test_sha256": _digest(x_test, y_test),
+            "calibration_sha256": calibration_digest(x, y),
+            "test_sha256": calibration_digest(x_test, y_test),
             "reference_range": [float(np.min(y)), float(np.max(y))],
             "software": {name: version(name) for name in ("chemotools", "numpy", "scikit-learn", "scipy")},
             **(provenance or {}),
@@ -220,7 +221,8 @@ def fit_model(
     )
 
 
-def _checked(spectra: npt.ArrayLike, reference: npt.ArrayLike, channels: int) -> tuple[Floats, Floats]:
+def checked(spectra: npt.ArrayLike, reference: npt.ArrayLike, channels: int) -> tuple[Floats, Floats]:
+    """Spectra (n, p) and reference values (n,) as float64. Raises CalibrationDataError."""
     x = np.asarray(spectra, dtype=np.float64)
     y = np.asarray(reference, dtype=np.float64)
     if x.ndim != 2 or y.shape != x.shape[:1] or x.shape[1] != channels:
@@ -232,11 +234,13 @@ def _checked(spectra: npt.ArrayLike, reference: npt.ArrayLike, channels: int) ->
     return x, y
 
 
-def _rmse(error: Floats) -> float:
+def rmse(error: Floats) -> float:
+    """Root of the mean square."""
     return float(np.sqrt(np.mean(error**2)))
 
 
-def _digest(spectra: Floats, reference: Floats) -> str:
+def calibration_digest(spectra: Floats, reference: Floats) -> str:
+    """SHA-256 (hex) over spectra and reference values as float64."""
     state = hashlib.sha256(np.ascontiguousarray(spectra, dtype="<f8").tobytes())
     state.update(np.ascontiguousarray(reference, dtype="<f8").tobytes())
     return state.hexdigest()

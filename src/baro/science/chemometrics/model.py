@@ -92,8 +92,52 @@ class CalibrationSet:
     q_cv: Floats
 
 
+class Fitted:
+    """What every fitted calibration has, whatever recipe it follows: p channels of an axis, A latent variables."""
+
+    name: str
+    quantity: str
+    unit: str
+    nominal: float | None
+    axis: Floats
+    axis_unit: str
+    centre: Floats
+    rotations: Floats
+    loadings: Floats
+    y_loadings: Floats
+    y_mean: float
+    score_variance: Floats
+    limits: Limits
+    calibration: CalibrationSet
+    figures: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+    @property
+    def channels(self) -> int:
+        return int(self.axis.size)
+
+    @property
+    def latent_variables(self) -> int:
+        return int(self.y_loadings.size)
+
+    @property
+    def axis_digest(self) -> str:
+        """Digest of the spectral axis, equal to the one spectra travel with."""
+        return axis_digest(self.axis, self.axis_unit)
+
+    @property
+    def inner_axis(self) -> Floats:
+        """(q,) axis of the channels that the regression sees."""
+        return self.axis
+
+    @property
+    def reference_range(self) -> tuple[float, float]:
+        """Least and greatest reference value of the calibration, in `unit`."""
+        return float(np.min(self.calibration.reference)), float(np.max(self.calibration.reference))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class CalibrationModel:
+class CalibrationModel(Fitted):
     """A partial least squares calibration of one property (PLS1), p channels and A latent variables.
 
     axis: (p,) in `axis_unit`. centre: (p,) mean of the preprocessed calibration spectra.
@@ -105,7 +149,7 @@ class CalibrationModel:
     name: str
     quantity: str
     unit: str
-    nominal: float
+    nominal: float | None
     axis: Floats
     axis_unit: str
     preprocessing: Preprocessing
@@ -121,28 +165,20 @@ class CalibrationModel:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for owner in (self, self.calibration):
-            for entry in fields(owner):
-                value = getattr(owner, entry.name)
-                if isinstance(value, np.ndarray):
-                    frozen = np.array(value, dtype=np.float64, order="C")
-                    frozen.setflags(write=False)
-                    object.__setattr__(owner, entry.name, frozen)
+        freeze_arrays(self)
+        freeze_arrays(self.calibration)
         if len(self.axis) < self.preprocessing.window_length:
             raise NotCompilableError("The spectrum is shorter than the derivative's window.")
 
-    @property
-    def channels(self) -> int:
-        return int(self.axis.size)
 
-    @property
-    def latent_variables(self) -> int:
-        return int(self.y_loadings.size)
-
-    @property
-    def axis_digest(self) -> str:
-        """Digest of the spectral axis, equal to the one spectra travel with."""
-        return axis_digest(self.axis, self.axis_unit)
+def freeze_arrays(owner: Any) -> None:
+    """Make every array of floats of a frozen dataclass a contiguous float64 that cannot be written to."""
+    for entry in fields(owner):
+        value = getattr(owner, entry.name)
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            frozen = np.array(value, dtype=np.float64, order="C")
+            frozen.setflags(write=False)
+            object.__setattr__(owner, entry.name, frozen)
 
 
 def axis_digest(values: npt.ArrayLike, unit: str) -> str:

@@ -6,6 +6,7 @@ results does not pay for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -15,10 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baro.science.chemometrics.model import CalibrationModel, Floats, Limits, axis_digest
+from baro.science.chemometrics.model import CalibrationModel, Fitted, Floats, Limits, axis_digest
+from baro.science.chemometrics.recipe_model import RecipeModel
 from baro.science.errors import (
     AxisMismatchError,
     FlatSpectrumError,
+    NotCompilableError,
     SpectrumLengthError,
     SpectrumNotFiniteError,
 )
@@ -40,6 +43,8 @@ class Predictions:
     residuals. inside: (n,) bool, both at or below the outlier limits. scores: (n, A).
     status: (n,) uint8 of `Status`. Where a spectrum could not be predicted, numbers are NaN and
     inside is False.
+    neighbour: (n,) squared distance to the nearest calibration spectrum in units of T²; nearest: (n,) its position in
+    the model's `samples`, -1 where that is not known (a model of the first format keeps no scores).
     """
 
     value: Floats
@@ -48,6 +53,8 @@ class Predictions:
     inside: npt.NDArray[np.bool_]
     scores: Floats
     status: npt.NDArray[np.uint8]
+    neighbour: Floats
+    nearest: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return int(self.value.size)
@@ -66,7 +73,7 @@ class Contributions:
 
 
 class OnlineOperator:
-    """Predicts spectra of p channels with a `CalibrationModel`.
+    """Predicts spectra of p channels with a `CalibrationModel` or a `RecipeModel`.
 
     The same spectrum gives the same bits alone or in a block, and on any machine. A saturated or
     shifted spectrum, or one of another product, is not an input error: it is predicted, and T² and
@@ -75,7 +82,7 @@ class OnlineOperator:
     An operator holds only frozen arrays and may be shared between threads.
     """
 
-    def __init__(self, model: CalibrationModel) -> None:
+    def __init__(self, model: Fitted) -> None:
         self.model = model
         limits = model.limits
         self._channels = model.channels
@@ -90,8 +97,7 @@ class OnlineOperator:
                 ]
             )
         )
-        self._taps = _frozen(model.preprocessing.inner())
-        self._ends = _frozen(np.vstack(model.preprocessing.ends()))
+        self._run_kernel: Kernel = _fixed(model) if isinstance(model, CalibrationModel) else _by_recipe(model)
 
     @property
     def channels(self) -> int:
@@ -131,12 +137,17 @@ class OnlineOperator:
         """
         return self._run(spectra)[0]
 
+    def extrapolated(self, predictions: Predictions) -> npt.NDArray[np.bool_]:
+        """(n,) which values lie beyond the reference values of the calibration."""
+        low, high = self.model.reference_range
+        return ~((predictions.value >= low) & (predictions.value <= high))
+
     def contributions(self, spectrum: npt.NDArray[np.float32] | npt.NDArray[np.float64]) -> Contributions:
-        """Contributions of the channels to T² and Q of one spectrum (p,). Raises as `predict`."""
+        """Contributions of the channels of `model.inner_axis` to T² and Q of one spectrum (p,). Raises as `predict`."""
         results, residual = self._sound(spectrum)
         scores = results.scores[0]
         centred = residual.copy()
-        weight = np.zeros(self._channels)
+        weight = np.zeros(len(residual))
         for a in range(self._count):
             centred += scores[a] * self.model.loadings[a]
             weight += scores[a] / self.model.score_variance[a] * self.model.rotations[a]
@@ -164,13 +175,47 @@ class OnlineOperator:
             rows = np.array(rows, dtype=kind, order="C")
         # Read-only always, so that numba compiles one variant a number type.
         rows.flags.writeable = False
-        n = len(rows)
-        out = np.empty((3 + self._count, n))
+        return self._run_kernel(rows, self._rows, self._scalars)
+
+
+Kernel = Callable[[npt.NDArray[Any], Floats, Floats], tuple[Predictions, Floats, int]]
+"""From spectra (n, p), rows and scalars to results, residual of the last one, and how many could not be predicted."""
+
+
+def _fixed(model: CalibrationModel) -> Kernel:
+    """SNV and first derivative, the form that models of the first format have."""
+    taps, ends = _frozen(model.preprocessing.inner()), _frozen(np.vstack(model.preprocessing.ends()))
+
+    def run(spectra: npt.NDArray[Any], rows: Floats, scalars: Floats) -> tuple[Predictions, Floats, int]:
+        n = len(spectra)
+        out = np.empty((3 + model.latent_variables, n))
         marks = np.empty((2, n), np.uint8)
-        work = np.empty((2, self._channels))
-        bad = _kernels().predict(rows, self._rows, self._scalars, self._taps, self._ends, work, out, marks)
-        results = Predictions(out[0], out[1], out[2], marks[1].view(np.bool_), out[3:].T, marks[0])
+        work = np.empty((2, model.channels))
+        bad = _kernels().predict(spectra, rows, scalars, taps, ends, work, out, marks)
+        unknown = np.full(n, np.nan), np.full(n, -1, np.int64)
+        results = Predictions(out[0], out[1], out[2], marks[1].view(np.bool_), out[3:].T, marks[0], *unknown)
         return results, work[0], bad
+
+    return run
+
+
+def _by_recipe(model: Fitted) -> Kernel:
+    """Any recipe, as a program."""
+    if not isinstance(model, RecipeModel):
+        raise NotCompilableError
+    program, scores = model.program, model.scores
+
+    def run(spectra: npt.NDArray[Any], rows: Floats, scalars: Floats) -> tuple[Predictions, Floats, int]:
+        n = len(spectra)
+        out = np.empty((4 + model.latent_variables, n))
+        marks = np.empty((3, n), np.int64)
+        work = program.scratch(model.channels)
+        bad = _chain().predict(spectra, program.layout, program.numbers, rows, scalars, scores, work, out, marks)
+        inside, status = marks[1].astype(np.bool_), marks[0].astype(np.uint8)
+        results = Predictions(out[0], out[1], out[2], inside, out[4:].T, status, out[3], marks[2])
+        return results, work[6, : program.channels_out], bad
+
+    return run
 
 
 def _frozen(values: Floats) -> Floats:
@@ -182,5 +227,12 @@ def _frozen(values: Floats) -> Floats:
 @cache
 def _kernels() -> ModuleType:
     from baro.science.chemometrics import _kernels as module
+
+    return module
+
+
+@cache
+def _chain() -> ModuleType:
+    from baro.science.chemometrics import _chain as module
 
     return module

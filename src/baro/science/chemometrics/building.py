@@ -1,0 +1,80 @@
+"""Recipes built into scikit-learn pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+from chemotools.derivative import NorrisWilliams, SavitzkyGolay
+from chemotools.scale import NormScaler
+from chemotools.scatter import (
+    ExtendedMultiplicativeScatterCorrection,
+    MultiplicativeScatterCorrection,
+    StandardNormalVariate,
+)
+from sklearn.base import BaseEstimator
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.pipeline import Pipeline
+
+from baro.science.chemometrics.baseline import AsymmetricLeastSquares, ReweightedLeastSquares
+from baro.science.chemometrics.detrend import Detrend
+from baro.science.chemometrics.orthogonal import ExternalOrthogonalisation
+from baro.science.chemometrics.recipe import Recipe, Step
+from baro.science.chemometrics.region import Region
+from baro.science.errors import RecipeError
+
+_MAKERS: dict[str, Callable[..., BaseEstimator]] = {
+    "snv": StandardNormalVariate,
+    "msc": MultiplicativeScatterCorrection,
+    "emsc": lambda degree: ExtendedMultiplicativeScatterCorrection(order=degree),
+    "interferents": lambda spectra, degree: ExtendedMultiplicativeScatterCorrection(
+        order=degree, interferences=spectra
+    ),
+    "epo": lambda spectra, components: ExternalOrthogonalisation(spectra, components),
+    "detrend": Detrend,
+    "savgol": lambda window, polyorder, deriv: SavitzkyGolay(
+        window_length=window, polyorder=polyorder, deriv=deriv, mode="interp"
+    ),
+    "norris": lambda window, gap, deriv: NorrisWilliams(window_length=window, gap_size=gap, deriv=deriv),
+    "normalise": lambda norm: NormScaler({"area": 1, "length": 2}[norm]),
+    "asls": AsymmetricLeastSquares,
+    "arpls": ReweightedLeastSquares,
+    "pls": lambda components: PLSRegression(n_components=components, scale=False),
+}
+
+
+def build(recipe: Recipe, axis: npt.ArrayLike) -> Pipeline:
+    """The unfitted pipeline of a recipe for spectra on `axis` (p,).
+
+    Raises RecipeError where the regions hold too few channels for what follows.
+    """
+    values = np.asarray(axis, dtype=np.float64)
+    named: list[tuple[str, BaseEstimator]] = []
+    left = len(values)
+    inside = np.ones(left, bool)
+    for number, step in enumerate(recipe.steps):
+        if step.name == "region":
+            inside = Region.mask(values, step.parameters["ranges"])
+            left = int(np.count_nonzero(inside))
+        if left < _needed(step):
+            raise RecipeError(f"{step}: {left} channels are too few, {_needed(step)} are needed.")
+        named.append((f"{number}-{step.name}", _estimator(step, values, inside)))
+    return Pipeline(named)
+
+
+def _estimator(step: Step, axis: npt.NDArray[np.float64], inside: npt.NDArray[np.bool_]) -> BaseEstimator:
+    if step.name == "region":
+        return Region(axis, cast(list[list[float]], step.parameters["ranges"]))
+    if "spectra" in step.parameters:
+        rows = np.asarray(step.parameters["spectra"], dtype=np.float64)
+        if rows.shape[1] != len(axis):
+            raise RecipeError(f"{step.name}: its spectra have {rows.shape[1]} channels, the axis has {len(axis)}.")
+        return _MAKERS[step.name](**{**step.parameters, "spectra": rows[:, inside]})
+    return _MAKERS[step.name](**step.parameters)
+
+
+def _needed(step: Step) -> int:
+    told = cast(dict[str, int], step.parameters)
+    return max(3, told.get("window", 0) + told.get("gap", 0), told.get("components", 0))

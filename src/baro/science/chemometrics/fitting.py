@@ -1,0 +1,154 @@
+"""Fitting by a recipe: spectra and reference values become a `RecipeModel`.
+
+What the model has to say of itself comes from spectra it was not fitted to: whole batches are left out, and whatever is
+estimated from spectra is estimated inside the fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import GroupKFold, KFold
+
+from baro.science.chemometrics.calibration import (
+    CrossValidation,
+    Purpose,
+    calibration_digest,
+    checked,
+    diagnostics,
+    error_figures,
+    rmse,
+)
+from baro.science.chemometrics.compiling import compile_steps
+from baro.science.chemometrics.limits import left_out_limits
+from baro.science.chemometrics.model import CalibrationSet, Floats
+from baro.science.chemometrics.recipe import Recipe
+from baro.science.chemometrics.recipe_model import RecipeModel
+from baro.science.errors import CalibrationDataError
+
+FOLDS, REPEATS, SEED = 10, 5, 2002
+LEAST_SAMPLES = 10
+Groups = Sequence[str] | npt.NDArray[Any] | None
+Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
+
+
+def folds(count: int, groups: Groups, seed: int, most: int = FOLDS) -> Iterator[Fold]:
+    """(kept, left out) positions of up to `most` shuffled folds of `count` samples. A group is never split.
+
+    Without groups each sample is one. Raises CalibrationDataError when there are fewer than three groups.
+    """
+    if groups is None:
+        yield from KFold(min(most, count), shuffle=True, random_state=seed).split(np.empty(count))
+        return
+    known = np.unique(np.asarray(groups))
+    if len(known) < 3:
+        raise CalibrationDataError(
+            f"The spectra come from {len(known)} batch(es): at least three are needed to see how the model does on a"
+            " batch it does not know."
+        )
+    splitter = GroupKFold(min(most, len(known)), shuffle=True, random_state=seed)
+    yield from splitter.split(np.empty(count), groups=np.asarray(groups))
+
+
+def leave_out(
+    axis: Floats, spectra: Floats, reference: Floats, recipe: Recipe, groups: Groups, seed: int, repeats: int = REPEATS
+) -> CrossValidation:
+    """T², Q and predicted value of each spectrum (repeats, n) by models that its batch was left out of."""
+    predicted, t2, q = (np.empty((repeats, len(reference))) for _ in range(3))
+    for repeat in range(repeats):
+        for kept, left in folds(len(reference), groups, seed + repeat):
+            pipeline = recipe.pipeline(axis).fit(spectra[kept], reference[kept])
+            predicted[repeat, left], t2[repeat, left], q[repeat, left] = diagnostics(pipeline, spectra[left])
+    return CrossValidation(predicted, t2, q)
+
+
+def fit(
+    purpose: Purpose,
+    axis: npt.ArrayLike,
+    spectra: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    recipe: Recipe,
+    *,
+    groups: Groups = None,
+    samples: Sequence[str] | None = None,
+    seed: int = SEED,
+    provenance: Mapping[str, Any] | None = None,
+) -> RecipeModel:
+    """Fit on spectra (n, p) on `axis` (p,) with reference values (n,).
+
+    groups: the batch of each spectrum; whole batches are left out. samples: names of the spectra. Figures of the
+    result: ``rmsec``, ``rmsecv`` (all repeats, by batch), ``rmsecv_random`` (batches torn apart, to compare), and of
+    the left-out predictions ``bias``, ``sep``, ``slope``, ``intercept``, ``r2``, ``rpd``. No test set is seen here.
+    Raises CalibrationDataError, RecipeError, NotCompilableError.
+    """
+    at = np.asarray(axis, dtype=np.float64)
+    x, y = checked(spectra, reference, at.size)
+    components = recipe.components
+    if len(y) < max(LEAST_SAMPLES, components + 3):
+        raise CalibrationDataError(
+            f"{len(y)} spectra are too few for {components} latent variables: at least"
+            f" {max(LEAST_SAMPLES, components + 3)} are needed."
+        )
+    if np.ptp(y) == 0.0:
+        raise CalibrationDataError("All reference values are the same: there is nothing to calibrate.")
+    pipeline = recipe.pipeline(at).fit(x, y)
+    pls = pipeline[-1]
+    fitted, t2, q = diagnostics(pipeline, x)
+    left = leave_out(at, x, y, recipe, groups, seed)
+    by_chance = left if groups is None else leave_out(at, x, y, recipe, None, seed, 1)
+    of_left = error_figures(np.tile(y, len(left.predicted)), left.predicted.ravel())
+    low, high = np.percentile(x, [1.0, 99.0], axis=0)
+    batches = len(y) if groups is None else len(np.unique(np.asarray(groups)))
+    kept = len(y) * (1.0 - 1.0 / min(FOLDS, batches))
+    return RecipeModel(
+        name=purpose.name,
+        quantity=purpose.quantity,
+        unit=purpose.unit,
+        nominal=purpose.nominal,
+        axis=at,
+        axis_unit=purpose.axis_unit,
+        recipe=recipe,
+        program=compile_steps(pipeline, at.size),
+        centre=pls._x_mean,
+        rotations=pls.x_rotations_.T,
+        loadings=pls.x_loadings_.T,
+        y_loadings=pls.y_loadings_.ravel(),
+        y_mean=float(pls._y_mean[0]),
+        score_variance=np.var(pls.x_scores_, axis=0, ddof=1),
+        scores=pls.x_scores_,
+        samples=tuple(samples) if samples is not None else tuple(str(i + 1) for i in range(len(y))),
+        limits=left_out_limits(left.t2, left.q, components, kept),
+        calibration=CalibrationSet(
+            mean=np.mean(x, axis=0),
+            low=low,
+            high=high,
+            reference=y,
+            predicted_cv=left.predicted,
+            t2=t2,
+            q=q,
+            t2_cv=left.t2,
+            q_cv=left.q,
+        ),
+        figures={
+            "latent_variables": components,
+            "n_calibration": len(y),
+            "batches": batches,
+            "limits_rule": "left out: order statistic, exponential tail",
+            "folds": FOLDS,
+            "repeats": REPEATS,
+            "seed": seed,
+            "rmsec": rmse(fitted - y),
+            "rmsecv": of_left.pop("rmse"),
+            "rmsecv_random": rmse(by_chance.predicted - y),
+            **of_left,
+        },
+        provenance={
+            "calibration_sha256": calibration_digest(x, y),
+            "software": {name: version(name) for name in ("baro", "chemotools", "numpy", "scikit-learn", "scipy")},
+            **(provenance or {}),
+        },
+    )
