@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from baro import __version__, logs
-from baro.commands import agent, archive, check, connect, data, formats, gateway, log, oneway, people
+from baro.commands import agent, archive, check, connect, data, formats, gateway, log, model, oneway, people
 from baro.config import config
 from baro.gxp import DemoRefused, StartRefused, require
 from baro.starting import find_database, prepare, setup_django, stop_event
@@ -25,6 +25,7 @@ archive.register(app, verify)
 connect.register(app)
 data.register(app, verify)
 gateway.register(app)
+model.register(app)
 oneway.register(app)
 people.register(app)
 log.register(app, verify)

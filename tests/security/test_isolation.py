@@ -328,6 +328,9 @@ EXPECTED: dict[str, Probe] = {
     "ledger_sequence": _size_of_the_log("ledger_sequence(10)"),
     "people_find_token": _find_token,
     "baro_audit": refuses("SELECT baro_audit()", match="permission denied|trigger functions"),
+    "baro_refuse_content_change": refuses(
+        "SELECT baro_refuse_content_change()", match="permission denied|trigger functions"
+    ),
     "people_find_login": _find_login,
     "people_company_id": _company_id,
     "people_companies": _companies,

@@ -130,3 +130,41 @@ END $$;
 
 -- EXECUTE is what it takes to make a trigger of a function, not to fire one that is there.
 REVOKE EXECUTE ON FUNCTION baro_audit() FROM PUBLIC, baro_app, baro_reader;
+
+-- What is fixed does not change, and the attempt is written down. A function cannot raise and write in one transaction. So a
+-- connection of Baro's own programs, which says so (baro.tells), gets an error, and writes it down in a second transaction.
+-- For any other the row is left as it is, with a warning, and the attempt is written here, in the transaction of whoever
+-- tried: it is there unless he undoes all he did.
+CREATE OR REPLACE FUNCTION baro_refuse_content_change() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp
+AS $$
+DECLARE
+  company_of CONSTANT text := TG_ARGV[0];
+  before CONSTANT jsonb := to_jsonb(OLD);
+  after CONSTANT jsonb := to_jsonb(NEW);
+  by_name text := coalesce(current_setting('baro.actor', true), '');
+  because text := coalesce(current_setting('baro.reason', true), '');
+  by_kind text := coalesce(current_setting('baro.kind', true), '');
+  columns jsonb;
+BEGIN
+  SELECT jsonb_agg(c) INTO columns FROM unnest(TG_ARGV[1:]) c WHERE before -> c IS DISTINCT FROM after -> c;
+  IF coalesce(current_setting('baro.tells', true), '') = 'refusals' THEN
+    RAISE EXCEPTION 'what is fixed of % never changes', TG_TABLE_NAME USING ERRCODE = 'BA006',
+      DETAIL = jsonb_build_object('company', before -> company_of, 'table', TG_TABLE_NAME, 'record', before -> 'id',
+        'columns', columns, 'actor_id', current_setting('baro.actor_id', true), 'actor', by_name, 'reason', because,
+        'login', session_user, 'program', current_setting('application_name'))::text;
+  END IF;
+  RAISE WARNING 'what is fixed of % never changes: the row % is left as it is', TG_TABLE_NAME, before ->> 'id';
+  IF because = '' OR by_name = '' THEN
+    PERFORM set_config('baro.actor', 'database login ' || session_user, true),
+      set_config('baro.reason', 'change of what is fixed', true), set_config('baro.kind', 'database', true);
+  END IF;
+  INSERT INTO ledger_refusedchange (id, company_id, table_name, record_id, columns, login, program, recorded_at)
+  VALUES (gen_random_uuid(), (before ->> company_of)::uuid, TG_TABLE_NAME, before ->> 'id', columns, session_user,
+    current_setting('application_name'), now());
+  PERFORM set_config('baro.actor', by_name, true), set_config('baro.reason', because, true),
+    set_config('baro.kind', by_kind, true);
+  RETURN NULL;
+END $$;
+
+REVOKE EXECUTE ON FUNCTION baro_refuse_content_change() FROM PUBLIC, baro_app, baro_reader;

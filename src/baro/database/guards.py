@@ -23,6 +23,8 @@ class Guard:
     company: the column that says whose row it is. Empty: the table holds nothing of any company (hashes of the log),
     and everybody sees it.
     check: a condition (SQL) that rows written by the application have to meet, beside being of its company.
+    fixed: columns that never change once a row meets `fixed_when` (SQL about OLD). Nobody changes them, and each
+    attempt is written down in ledger_refusedchange.
     writable: False for tables that only the database's own functions fill.
     hidden: columns that whoever may only read does not get to see.
     """
@@ -33,6 +35,8 @@ class Guard:
     writable: bool = True
     hidden: tuple[str, ...] = ()
     check: str = "true"
+    fixed: tuple[str, ...] = ()
+    fixed_when: str = "true"
 
 
 def apply(cursor: Executes, guards: Mapping[str, Guard], plain: Iterable[str]) -> None:
@@ -67,6 +71,9 @@ def statements(table: str, guard: Guard) -> list[str]:
         f'DROP TRIGGER IF EXISTS keep_key ON "{table}"',
         f'CREATE TRIGGER keep_key BEFORE UPDATE OF id ON "{table}" EXECUTE FUNCTION baro_refuse_key_change()',
     ]
+    out.append(f'DROP TRIGGER IF EXISTS keep_content ON "{table}"')
+    if guard.fixed:
+        out.append(_keep_content(table, guard))
     for event, tables in _EVENTS.items():
         name = f"audit_{event.lower()}"
         out.append(f'DROP TRIGGER IF EXISTS {name} ON "{table}"')
@@ -76,6 +83,17 @@ def statements(table: str, guard: Guard) -> list[str]:
                 f" FOR EACH STATEMENT EXECUTE FUNCTION baro_audit('{guard.company}')"
             )
     return out
+
+
+def _keep_content(table: str, guard: Guard) -> str:
+    """The trigger that refuses to change what is fixed. It looks only when such a column is named in the statement."""
+    columns = [f'"{column}"' for column in guard.fixed]
+    old, new = (", ".join(f"{row}.{column}" for column in columns) for row in ("OLD", "NEW"))
+    return (
+        f'CREATE TRIGGER keep_content BEFORE UPDATE OF {", ".join(columns)} ON "{table}" FOR EACH ROW'
+        f" WHEN (({guard.fixed_when}) AND ROW({old}) IS DISTINCT FROM ROW({new}))"
+        f" EXECUTE FUNCTION baro_refuse_content_change('{guard.company}', {', '.join(repr(c) for c in guard.fixed)})"
+    )
 
 
 def _grant_to_reader(table: str, hidden: tuple[str, ...]) -> str:

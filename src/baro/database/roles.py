@@ -20,9 +20,10 @@ class Role(StrEnum):
     READER = "baro_reader"
 
 
-def options(role: Role) -> str:
-    """libpq options that make a connection act as `role`, in UTC."""
-    return f"-c role={role} -c timezone=UTC"
+def options(role: Role, tells: bool = False) -> str:
+    """libpq options that make a connection act as `role`, in UTC. tells: it writes down by itself what the database
+    refuses to change, as Django's connections do (`ledger.refusals`)."""
+    return f"-c role={role} -c timezone=UTC" + (" -c baro.tells=refusals" if tells else "")
 
 
 def conninfo(url: str, role: Role, program: str = "baro") -> str:

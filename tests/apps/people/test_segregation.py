@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,8 +14,7 @@ from django.utils import timezone
 
 from baro.apps.ledger.services import Program, accept_accountability, change, reading
 from baro.apps.pat.artefacts import shipped_model
-from baro.apps.pat.models import CalibrationModel
-from baro.apps.pat.services import approve_model
+from baro.apps.pat.services import approve_model, register_model
 from baro.apps.people.errors import ExclusiveRoles, SameHand
 from baro.apps.people.models import Assignment, Site, User
 from baro.apps.people.rights.services import set_up_role
@@ -26,6 +26,7 @@ from baro.apps.quality.services import approve_strategy, draft_strategy
 from baro.database.roles import Role as DatabaseRole
 from baro.database.roles import conninfo
 from baro.demo.seed import CRITERIA
+from baro.science.chemometrics import artefact
 from tests.plant import Plant
 
 
@@ -175,9 +176,10 @@ def test_who_drafted_a_control_strategy_does_not_approve_it(plant: Plant) -> Non
 
 def test_who_registered_a_model_does_not_approve_it(plant: Plant) -> None:
     head = plant.user("quality1")
-    with change(Program("test", plant.company), "test"):
-        CalibrationModel.objects.update(registered_by=head, status="trial")
-        model = CalibrationModel.objects.get()
+    shipped = shipped_model()
+    fitted = artefact.loads(shipped.json_bytes, shipped.npz_bytes, shipped.digest)
+    again = artefact.dumps(replace(fitted, name="registered by the head"))
+    model = register_model(head, "by-the-head", "책임자 모델", "Model of the head", again, "test")
     with pytest.raises(SameHand):
         approve_model(head, plant.password, model, "fine")
     second = account(plant, "second", Role.QUALITY_HEAD)

@@ -4,6 +4,7 @@ from importlib.resources import files
 
 from django.apps import AppConfig, apps
 from django.db import connections
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 
@@ -18,6 +19,9 @@ class LedgerConfig(AppConfig):
     label = "ledger"
 
     def ready(self) -> None:
+        from baro.apps.ledger.refusals import watch
+
+        connection_created.connect(watch)
         post_migrate.connect(put_guards_in_force, sender=self)
         # what each room tells the ledger: what is signed, and what belongs to what
         autodiscover_modules("for_ledger")

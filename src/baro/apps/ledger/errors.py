@@ -142,3 +142,11 @@ class NotWritten(BaroError):
     message = _("The file could not be written: %(problem)s.")
     kept = _("Nothing was exported.")
     advice = _("Ask your administrator to make room on the disk, then export again.")
+
+
+class ContentFixed(BaroError):
+    code = "LED-0017"
+    status = 409
+    message = _("This record is fixed: it never changes.")
+    kept = _("Nothing was changed. The attempt is on record.")
+    advice = _("Make a new one.")

@@ -28,6 +28,8 @@ class Permission(models.TextChoices):
     DECIDE_RELEASE = "decide_release", _("decide on the release of a lot")
     APPROVE_STRATEGY = "approve_strategy", _("approve a control strategy")
     APPROVE_MODEL = "approve_model", _("approve a calibration model")
+    DEVELOP_MODEL = "develop_model", _("develop calibration models")
+    ENTER_REFERENCE = "enter_reference", _("enter results of reference methods and instrument checks")
     MANAGE_PEOPLE = "manage_people", _("manage users")
     APPROVE_RIGHTS = "approve_rights", _("approve a change of rights")
     REVIEW_AUDIT = "review_audit", _("review the audit trail")
@@ -44,7 +46,9 @@ class Permission(models.TextChoices):
 
 MAY: dict[Role, frozenset[Permission]] = {
     Role.OPERATOR: frozenset({Permission.VIEW, Permission.ANNOTATE, Permission.REQUEST_COMMANDS}),
-    Role.ANALYST: frozenset({Permission.VIEW, Permission.ANNOTATE, Permission.REVIEW_AUDIT}),
+    Role.ANALYST: frozenset(
+        {Permission.VIEW, Permission.ANNOTATE, Permission.REVIEW_AUDIT, Permission.ENTER_REFERENCE}
+    ),
     # checks a result before it is judged (중간검토자), never one that is his own: see `people.segregation`
     Role.INTERIM_REVIEWER: frozenset({Permission.VIEW, Permission.ANNOTATE}),
     Role.PRODUCTION_HEAD: frozenset(
@@ -72,7 +76,15 @@ MAY: dict[Role, frozenset[Permission]] = {
             Permission.APPROVE_COMMANDS,
         }
     ),
-    Role.SCIENTIST: frozenset({Permission.VIEW, Permission.ANNOTATE, Permission.REQUEST_COMMANDS}),
+    Role.SCIENTIST: frozenset(
+        {
+            Permission.VIEW,
+            Permission.ANNOTATE,
+            Permission.REQUEST_COMMANDS,
+            Permission.DEVELOP_MODEL,
+            Permission.ENTER_REFERENCE,
+        }
+    ),
     # no interest in the data: an administrator manages people and machines, not records, and each change of
     # rights only together with another
     Role.ADMINISTRATOR: frozenset(

@@ -5,6 +5,7 @@ from baro.apps.ledger.models.archive import (
     ExportedPackage,
     ImportedPackage,
     LegalHold,
+    RefusedChange,
     RestoreDrill,
     RetentionRule,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Meaning",
     "Node",
     "Record",
+    "RefusedChange",
     "RestoreDrill",
     "RetentionRule",
     "Sequencing",

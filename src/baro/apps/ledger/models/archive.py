@@ -56,6 +56,25 @@ class ImportedPackage(Entry):
         return entries.order_by("id").values_list("actor", flat=True).first() or ""
 
 
+class RefusedChange(Entry):
+    """Somebody tried to change what never changes, and was refused. Who and why stand in the trail's entry of it.
+
+    columns: what would have changed. login, program: of the connection by which it came.
+    """
+
+    table_name = models.CharField(_("table"), max_length=100)
+    record_id = models.CharField(_("record (id)"), max_length=100)
+    columns = models.JSONField(_("fields"))
+    login = models.TextField(_("database login"))
+    program = models.TextField(_("program"))
+
+    class Meta:
+        indexes = [models.Index(fields=["company", "table_name", "record_id"], name="ledger_refused_record")]
+
+    def __str__(self) -> str:
+        return f"{self.table_name} {self.record_id}"
+
+
 class Backup(Entry):
     """A base backup that was made: where, how large, and the log as it was then."""
 

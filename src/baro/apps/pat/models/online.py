@@ -22,6 +22,24 @@ class CalibrationModel(Named, Record):
         APPROVED = "approved", _("Approved")
         RETIRED = "retired", _("Retired")
 
+    guard = Guard(
+        fixed=(
+            "code",
+            "version",
+            "digest",
+            "axis_digest",
+            "figures",
+            "description",
+            "arrays",
+            "recipe",
+            "method_id",
+            "data_set_id",
+            "search_id",
+            "replaces_id",
+            "registered_by_id",
+        )
+    )
+
     code = models.SlugField(_("model"))
     version = models.PositiveIntegerField(_("version"))
     digest = models.CharField(_("digest"), max_length=64)
@@ -32,6 +50,11 @@ class CalibrationModel(Named, Record):
     arrays = models.BinaryField(_("artefact, arrays"))
     registered_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
     approval = models.ForeignKey(Signature, on_delete=models.PROTECT, null=True, related_name="+")
+    method = models.ForeignKey("pat.Method", on_delete=models.PROTECT, null=True, related_name="models")
+    data_set = models.ForeignKey("pat.DataSet", on_delete=models.PROTECT, null=True, related_name="models")
+    search = models.ForeignKey("pat.Search", on_delete=models.PROTECT, null=True, related_name="models")
+    recipe = models.JSONField(_("recipe"), null=True)
+    replaces = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
         constraints = [
