@@ -14,8 +14,8 @@ from baro.apps.ledger.services import Program, accept_accountability, change, re
 from baro.apps.manufacturing.models import Lot
 from baro.apps.manufacturing.services import plan_lot
 from baro.apps.pat.artefacts import shipped_model
-from baro.apps.pat.models import CalibrationModel
-from baro.apps.pat.services import approve_model, register_model
+from baro.apps.pat.models import CalibrationModel, Deployment
+from baro.apps.pat.services import approve_deployment, approve_model, register_model, request_deployment
 from baro.apps.people.models import Company, Site, User
 from baro.apps.people.roles import Role
 from baro.apps.people.services import create_company, create_user
@@ -230,8 +230,20 @@ def _approve(company: Company, quality_head: User, product: Product, wanted: Mod
     model = register_model(setup, "tablet-assay", "정제 함량(NIR)", "Tablet assay (NIR)", wanted, REASON)
     if model.status != CalibrationModel.Status.APPROVED:
         approve_model(quality_head, PASSWORD, model, "validated on 460 independent tablets")
+    _deploy(company, quality_head, model)
     strategy = draft_strategy(setup, product, wanted.digest, CRITERIA, REASON)
     approve_strategy(quality_head, PASSWORD, strategy, "control strategy of the demo product")
+
+
+def _deploy(company: Company, quality_head: User, model: CalibrationModel) -> None:
+    """Have the model in force on the analyser: asked for by the scientist, signed by the head of quality."""
+    with reading(company.id):
+        instrument = Instrument.objects.get(code=ANALYSER)
+        scientist = User.objects.select_related("company").get(
+            username=quality_head.username.removesuffix("quality1") + "science1"
+        )
+    asked = request_deployment(scientist, model, instrument, Deployment.Role.CHAMPION, REASON)
+    approve_deployment(quality_head, PASSWORD, asked.id, "validated on 460 independent tablets")
 
 
 def _connect(company: Company) -> None:

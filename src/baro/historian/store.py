@@ -68,6 +68,10 @@ class SpectraTable:
     def __len__(self) -> int:
         return len(self.seq)
 
+    def of(self, keep: npt.NDArray[np.bool_]) -> SpectraTable:
+        """Those of which `keep` (n,) is true."""
+        return self if keep.all() else _taken(self, np.flatnonzero(keep))
+
 
 class Historian:
     """What one company's plant measured.

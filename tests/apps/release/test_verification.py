@@ -126,7 +126,8 @@ TAMPERINGS = {
     ),
     "a certificate": ("UPDATE release_certificate SET pdf = pdf || '\\x20'::bytea", "certificate"),
     "the model's arrays": (
-        "UPDATE pat_calibrationmodel SET arrays = set_byte(arrays, 5000, get_byte(arrays, 5000) # 1)",
+        "SET LOCAL session_replication_role = replica;"
+        " UPDATE pat_calibrationmodel SET arrays = set_byte(arrays, 5000, get_byte(arrays, 5000) # 1)",
         "npz file is damaged",
     ),
     "a prediction": (

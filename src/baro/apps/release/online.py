@@ -22,9 +22,10 @@ from django.utils import timezone
 from baro.apps.ledger.services import Program, change, reading
 from baro.apps.manufacturing.models import Lot
 from baro.apps.manufacturing.services import complete_lot, start_lot
+from baro.apps.pat.errors import ModelNotDeployed
 from baro.apps.pat.models import CalibrationModel, PredictionBlock
 from baro.apps.pat.predictions import PredictionTable, joined, predict
-from baro.apps.pat.services import operator_for, store_predictions
+from baro.apps.pat.services import challengers_on, operator_for, store_predictions
 from baro.apps.release.gathering import Gathered, bad_values, gather, good_values, historian, look, not_observed
 from baro.apps.release.judging import Missing
 from baro.apps.release.models import Outcome, Standing
@@ -64,6 +65,8 @@ class _Running:
         self.read_to = so_far.stored.read_to
         self.states: tuple[str, ...] = ()
         self.unsaved: list[tuple[Block, PredictionTable]] = []
+        self.shadow: list[tuple[str, Block, PredictionTable]] = []
+        self.challengers: dict[str, list[str]] = {}
         self._predictions: list[PredictionTable] = []
         self._contents: list[Floats] = []
         self._spectra = self._outside = self._unpredicted = 0
@@ -230,11 +233,13 @@ class Online:
                 running.add_samples(block, bytes(row.digest))
                 running.read_to = row.id
                 return True
+            if not running.basis.counts(row.source):
+                raise ModelNotDeployed(model=running.basis.model, instrument=row.source)
             operator = self._operator(running)
             if block.axis != axis_digest(operator.model.axis, operator.model.axis_unit):
                 raise AxisMismatchError
             table = predict(operator, block, spectrum_digests(block))
-        except (ScienceError, HistorianError) as error:
+        except (ScienceError, HistorianError, ModelNotDeployed) as error:
             # what is stored stays; without a prediction its lot cannot become eligible
             what = f"{row.source} {row.first_seq}-{row.last_seq} of lot {row.lot}"
             log.error("%s cannot be used: %s", what, error)
@@ -243,7 +248,23 @@ class Online:
                 running.add_unpredicted(row.count)
             return True
         running.add_predicted(block, table, row.time_max)
+        self._shadow(block, running)
         return True
+
+    def _shadow(self, block: Block, running: _Running) -> None:
+        """What the challengers on this analyser say of the same spectra; nothing is decided by it."""
+        if block.source not in running.challengers:
+            with reading(self.company):
+                running.challengers[block.source] = challengers_on(block.source)
+        for digest in running.challengers[block.source]:
+            try:
+                with reading(self.company):
+                    operator = operator_for(digest)
+                if block.axis != axis_digest(operator.model.axis, operator.model.axis_unit):
+                    raise AxisMismatchError
+                running.shadow.append((digest, block, predict(operator, block, spectrum_digests(block))))
+            except ScienceError as error:
+                log.error("challenger %s on %s: %s", digest, block.source, error)
 
     def _operator(self, running: _Running) -> OnlineOperator:
         if running.operator is None:
@@ -257,6 +278,9 @@ class Online:
         lot = running.basis.lot
         with change(self.actor, "judged by the control strategy"):
             store_predictions(self.actor, self.company, running.unsaved, running.basis.model.digest)
+            for digest, block, table in running.shadow:
+                store_predictions(self.actor, self.company, [(block, table)], digest)
+            running.shadow.clear()
             if lot.state == Lot.State.COMPLETE:  # late: judged again as a whole, by `_reconsider`
                 running.unsaved.clear()
                 return

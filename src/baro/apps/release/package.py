@@ -58,9 +58,9 @@ def collect(company: UUID, lot_no: str) -> Contents:
     found.add("release_certificate", certificates.values_list("id", flat=True))
     found.add("ledger_legalhold", holds_of(LOT, lot.id).values_list("id", flat=True))
     found.add("ledger_signature", _referred(found))
-    found.add(
-        "pat_predictionblock", PredictionBlock.objects.filter(lot_no=lot_no).order_by("id").values_list("id", flat=True)
-    )
+    # what a challenger said in the shadow decided nothing of the lot
+    predicted = PredictionBlock.objects.filter(lot_no=lot_no, model_digest=model.digest).order_by("id")
+    found.add("pat_predictionblock", predicted.values_list("id", flat=True))
     _add_observations(found, company, lot)
     for certificate in certificates:
         found.files[f"certificates/{certificate.id}.pdf"] = bytes(certificate.pdf)

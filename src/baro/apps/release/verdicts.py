@@ -16,7 +16,7 @@ from baro.apps.ledger.services import content_hash
 from baro.apps.manufacturing.models import Lot
 from baro.apps.pat.models import CalibrationModel
 from baro.apps.pat.predictions import PredictionTable
-from baro.apps.pat.services import model_is_approved
+from baro.apps.pat.services import model_is_approved, sources_in_force
 from baro.apps.quality.models import CriterionKind, ReleaseCriterion
 from baro.apps.quality.services import strategy_content, strategy_is_approved
 from baro.apps.release.judging import Missing, Observed, judge, overall
@@ -29,7 +29,8 @@ Floats = npt.NDArray[np.float64]
 class Basis:
     """What a lot is judged by: its strategy, its model, and what the master data said at the time.
 
-    approved: the strategy says what was signed, and strategy and model are in force.
+    approved: the strategy says what was signed, and strategy and model are in force. deployed: sources of the analysers
+    on which the model is in force by signature; only what they measured is evidence. None: a verdict from before that.
     """
 
     lot: Lot
@@ -41,6 +42,7 @@ class Basis:
     instruments: Mapping[str, date]
     started_on: date
     tags: tuple[str, ...]
+    deployed: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, lot: Lot) -> Basis:
@@ -58,11 +60,17 @@ class Basis:
             instruments={i.code: i.calibrated_until for i in lot.equipment.instruments.all()},
             started_on=lot.started_at.astimezone(zone).date(),
             tags=tuple(c.parameters["tag"] for c in criteria if c.kind == CriterionKind.PROCESS_PARAMETER),
+            deployed=sources_in_force(model),
         )
+
+    def counts(self, source: str) -> bool:
+        """May what this analyser measured be evidence?"""
+        return self.deployed is None or source in self.deployed
 
     def frozen(self) -> dict[str, Any]:
         """The master data a verdict used, as its evidence keeps them."""
-        return {
+        deployed = {} if self.deployed is None else {"deployed": list(self.deployed)}
+        return deployed | {
             "label_claim": self.label_claim,
             "instruments": {code: until.isoformat() for code, until in sorted(self.instruments.items())},
             "started_on": self.started_on.isoformat(),
@@ -77,6 +85,7 @@ class Basis:
             instruments={code: date.fromisoformat(until) for code, until in frozen["instruments"].items()},
             started_on=date.fromisoformat(frozen["started_on"]),
             approved=frozen["approved"],
+            deployed=tuple(frozen["deployed"]) if "deployed" in frozen else None,
         )
 
 

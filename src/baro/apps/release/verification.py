@@ -104,12 +104,14 @@ def _storage(lot: Lot) -> Iterator[Difference]:
 def _recompute(lot: Lot, report: Verification, block_size: int | None) -> None:
     basis = Basis.of(lot)
     gathered = gather(basis)
+    verdict = final_verdict(lot)
+    then = basis.as_of(verdict.evidence["master_data"]) if verdict else basis
     spectra = historian(lot.company_id).spectra(lot=lot.lot_no)
+    # what an analyser measured on which the model was not in force was never predicted
+    spectra = spectra.of(np.array([then.counts(source) for source in spectra.source], bool))
     again = predict_again(operator_for(basis.model.digest), spectra, block_size)
     report.spectra = len(spectra)
     report.differences += _compare(lot, gathered.predictions, again)
-    verdict = final_verdict(lot)
-    then = basis.as_of(verdict.evidence["master_data"]) if verdict else basis
     gaps = Missing(**verdict.evidence["gaps"]) if verdict else gathered.stored.gaps
     stored = replace(gathered.stored, gaps=gaps)
     found = replace(gathered, stored=stored, predictions=again).judged(then, complete=True)
