@@ -39,7 +39,7 @@ def _database(url: str, role: Role) -> dict[str, Any]:
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),
         "PORT": parts.pop("port", ""),
-        "OPTIONS": {**parts, "options": options(role), "application_name": "baro"},
+        "OPTIONS": {**parts, "options": options(role, tells=True), "application_name": "baro"},
         "CONN_HEALTH_CHECKS": True,
         # under ASGI every request has a thread of its own, in which a kept connection would only linger
         "CONN_MAX_AGE": 0,

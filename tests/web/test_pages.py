@@ -30,7 +30,7 @@ HANGUL = re.compile(r"[가-힣]+")
 
 def filled(pattern: str) -> str:
     """An address with something of the right form in each of its places."""
-    pattern = re.sub(r"%\((?:\w+_id|key)\)s", SOME_ID, pattern).replace("%(entry)s", "1")
+    pattern = re.sub(r"%\((?:\w+_id|key)\)s", SOME_ID, pattern).replace("%(entry)s", "1").replace("%(version)s", "1")
     return re.sub(r"%\(\w+\)s", "released", pattern)
 
 

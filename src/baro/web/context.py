@@ -38,7 +38,7 @@ class Place:
     group: str | Promise = ""
 
 
-PLANT, RECORDS, ADMINISTRATION = _("Plant"), _("Records"), _("Administration")
+PLANT, RECORDS, ADMINISTRATION, PAT = _("Plant"), _("Records"), _("Administration"), "PAT"
 MENU = (
     Place("overview", "overview", _("Plant overview")),
     Place("lots", "release:lots", _("Lots")),
@@ -46,6 +46,8 @@ MENU = (
     Place("context", "plant:context", _("Batches and phases"), group=PLANT),
     Place("connections", "plant:connections", _("Collection"), group=PLANT),
     Place("systems", "plant:systems", _("Systems"), group=PLANT),
+    Place("pat-methods", "pat:methods", _("Methods"), group=PAT),
+    Place("pat-data-sets", "pat:data-sets", _("Data sets"), group=PAT),
     Place("audit", "ledger:audit", _("Audit trail"), group=RECORDS),
     Place("archive", "release:archive", _("Archive"), group=RECORDS),
     Place("integrity", "log:integrity", _("Integrity"), group=RECORDS),

@@ -20,6 +20,8 @@ urlpatterns = [
     path("lots/<lot:lot_no>/state.json", live.live_state, name="lot-state"),
     path("lots/<lot:lot_no>/stream", live.stream, name="lot-stream"),
     path("", include("baro.apps.plant.urls")),
+    path("", include("baro.apps.pat.urls")),
+    path("", include("baro.apps.pat.model_urls")),
     path("", include("baro.apps.release.urls")),
     path("", include("baro.apps.ledger.urls")),
     path("", include("baro.apps.ledger.log.urls")),

@@ -10,11 +10,10 @@ export const colour = {
   muted: token("--grey-600"), text: token("--grey-800"), strong: token("--grey-900"), accent: token("--accent"),
   blue: "#0072B2", green: "#009E73",
 };
-const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour.text };
-const config = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false };
+export const font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour.text };
+export const config = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false };
 
-
-function layout(more) {
+export function layout(more) {
   const axis = {
     gridcolor: colour.grid, zeroline: false, linecolor: colour.line, showline: true, ticks: "outside",
     tickcolor: colour.line, title: { standoff: 8 }, automargin: true, fixedrange: false,

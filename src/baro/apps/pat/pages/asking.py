@@ -1,0 +1,77 @@
+"""Dialogs of this room that ask for some fields and a reason, and do one act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from baro.apps.ledger.errors import BaroError
+from baro.apps.pat.errors import DataInvalid
+
+Text = str | Promise
+MOST_TEXT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field. kind: ``text``, ``number``, ``textarea``, ``select`` or ``check``. options: (value, words)."""
+
+    name: str
+    label: Text
+    kind: str = "text"
+    value: str = ""
+    options: Sequence[tuple[str, Text]] = ()
+    hint: Text = ""
+    required: bool = True
+
+
+REASON = Field("reason", _("Reason"), "textarea")
+
+
+def dialog(
+    request: HttpRequest,
+    title: Text,
+    button: Text,
+    fields: Sequence[Field],
+    act: Callable[[dict[str, str]], str | None],
+    *,
+    note: Text = "",
+    name: str = "",
+) -> HttpResponse:
+    """GET: the dialog. POST: `act` with what was typed; it may give the address to go to, else the page loads again.
+
+    What is refused comes back with the words that were typed.
+    """
+    typed = {field.name: request.POST.get(field.name, field.value)[:MOST_TEXT] for field in fields}
+    page: dict[str, Any] = {
+        "title": title,
+        "button": button,
+        "note": note,
+        "name": name,
+        "url": request.get_full_path(),
+        "fields": [(field, typed[field.name]) for field in fields],
+    }
+    if request.method != "POST":
+        return render(request, "pat/dialog.html", page)
+    try:
+        to = act(typed)
+    except BaroError as error:
+        return render(request, "pat/dialog_form.html", page | {"error": error}, status=error.status)
+    return HttpResponse(status=204, headers={"HX-Redirect": to} if to else {"HX-Refresh": "true"})
+
+
+def number(text: str, what: Text, *, whole: bool = False) -> float | None:
+    """A number that somebody typed; None for nothing. Raises DataInvalid."""
+    text = text.strip().replace(",", ".")
+    if not text:
+        return None
+    try:
+        return int(text) if whole else float(text)
+    except ValueError as error:
+        raise DataInvalid(detail=f"{what}: {text[:40]}") from error

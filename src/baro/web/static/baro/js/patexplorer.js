@@ -1,0 +1,235 @@
+// The explorer of a data set: spectra, map, histogram and table share what is chosen, coloured and excluded.
+
+import { colour, config, layout, table } from "./charts.js";
+import { axisTitle, CHOSEN, EXCLUDED, Lines, scale, shade, unpack } from "./patspectra.js";
+import { fill, words } from "./words.js";
+
+const byId = (id) => document.getElementById(id);
+const root = byId("explorer"), banner = byId("pat-banner");
+const known = JSON.parse(byId("pat-steps").textContent);
+const TABLE_MOST = 5000;
+const lines = new Lines(byId("pat-lines"), byId("pat-chart"), byId("pat-tip"));
+const steps = [];
+const chosen = new Set();
+let samples = null, view = null, asked = 0;
+
+const columns = () => ({
+  reference: samples.hidden ? null : samples.reference,
+  batch: samples.batch,
+  time: samples.time.some((one) => one) ? samples.time.map((one) => (one ? Date.parse(one) : null)) : null,
+  number: samples.sample.map((_, i) => i + 1),
+});
+
+// what is kept as float32 has no more digits than these
+const number = (v) => String(Number(v.toPrecision(6)));
+
+async function get(address, kind) {
+  const answer = await fetch(address);
+  if (!answer.ok) {
+    const told = answer.headers.get("Content-Type")?.includes("json") ? (await answer.json()).text : words.failed;
+    throw new Error(told);
+  }
+  return answer[kind]();
+}
+
+function complain(error) {
+  banner.hidden = false;
+  banner.textContent = error.message || words.failed;
+}
+
+/** A share from 0 to 1 for every sample by the chosen column; batches in their order. */
+function shares() {
+  const name = byId("pat-colour").value;
+  let values = columns()[name];
+  if (!values) return { shares: samples.sample.map(() => null), low: "", high: "" };
+  let low, high;
+  if (name === "batch") {
+    const order = new Map([...new Set(values)].map((one, i) => [one, i]));
+    [low, high] = [values[0], [...order.keys()].at(-1)];
+    values = values.map((one) => order.get(one));
+  }
+  const fine = values.filter((one) => one !== null);
+  const least = Math.min(...fine), most = Math.max(...fine);
+  const told = (v) => (name === "time" ? new Date(v).toISOString().slice(0, 10) : number(v));
+  low ??= fine.length ? told(least) : "";
+  high ??= fine.length ? told(most) : "";
+  return { shares: values.map((one) => (one === null ? null : most > least ? (one - least) / (most - least) : 0.5)), low, high };
+}
+
+function tints(told) { return told.map((one, i) => (samples.excluded[i] === null ? shade(one) : EXCLUDED)); }
+
+const says = (i) => [
+  samples.sample[i], `${words.batch} ${samples.batch[i]}`,
+  samples.reference[i] === null ? null : `${samples.quantity} ${number(samples.reference[i])} ${samples.unit}`,
+  samples.excluded[i] === null ? null : `${words.excluded}: ${samples.excluded[i]}`,
+].filter(Boolean).join(" · ");
+
+async function paint() {
+  const { shares: told, low, high } = shares();
+  const name = byId("pat-colour").selectedOptions[0]?.textContent ?? "";
+  byId("pat-legend").textContent = low === "" ? "" : `${name}: ■ ${low} → ■ ${high}`;
+  const ramp = document.createElement("span");
+  ramp.className = "pat-ramp";
+  if (low !== "") byId("pat-legend").replaceChildren(`${name}: ${low} `, ramp, ` ${high}`);
+  drawMap(told);
+  drawHistogram();
+  select();
+  await lines.paint(tints(told), chosen);
+}
+
+function drawMap(told) {
+  const x = [], y = [];
+  for (let i = 0; i < view.rows; i += 1) { x.push(view.scores[2 * i]); y.push(view.scores[2 * i + 1]); }
+  const node = byId("pat-map");
+  const title = (n) => `${fill(words.score, { n })} (${Math.round(100 * view.share[n - 1])} %)`;
+  Plotly.react(node, [{
+    x, y, mode: "markers", text: samples.sample.map((_, i) => says(i)), hovertemplate: "%{text}<extra></extra>",
+    selectedpoints: chosen.size ? [...chosen] : null, selected: { marker: { color: CHOSEN, size: 9, opacity: 1 } }, unselected: { marker: { opacity: 0.35 } },
+    marker: {
+      size: view.rows > 2000 ? 4 : 7, color: tints(told), symbol: samples.excluded.map((one) => (one === null ? "circle" : "x")),
+      line: { width: view.rows > 2000 ? 0 : 0.5, color: colour.muted },
+    },
+  }], layout({
+    margin: { l: 60, r: 12, t: 8, b: 44 }, dragmode: "lasso", uirevision: null,
+    xaxis: { title: { text: title(1) }, zeroline: true, zerolinecolor: colour.line }, yaxis: { title: { text: title(2) }, zeroline: true, zerolinecolor: colour.line },
+  }), config);
+  if (!node.dataset.listens) {
+    node.dataset.listens = "yes";
+    node.on("plotly_selected", (event) => { if (event?.points) choose(event.points.map((one) => one.pointIndex)); });
+    node.on("plotly_click", (event) => choose([event.points[0].pointIndex], event.event.shiftKey));
+    node.on("plotly_deselect", () => choose([]));
+  }
+}
+
+function drawHistogram() {
+  const node = byId("pat-histogram");
+  const values = samples.reference.filter((one, i) => one !== null && samples.excluded[i] === null).sort((a, b) => a - b);
+  const shapes = [], annotations = [];
+  if (values.length > 2) {
+    // as the findings count a gap: a step far above what so many even values leave
+    const spread = values.at(-1) - values[0];
+    for (let i = 1; i < values.length; i += 1) {
+      if ((values[i] - values[i - 1]) / spread > Math.max(0.1, 10 / values.length)) {
+        shapes.push({ type: "rect", xref: "x", yref: "paper", x0: values[i - 1], x1: values[i], y0: 0, y1: 1, fillcolor: colour.band, opacity: 0.5, line: { width: 0 }, layer: "below" });
+        annotations.push({ x: (values[i] + values[i - 1]) / 2, y: 0.95, yref: "paper", text: words.gap, showarrow: false });
+      }
+    }
+  }
+  Plotly.react(node, [{ type: "histogram", x: values, nbinsx: 30, marker: { color: "#9db8c9", line: { width: 1, color: colour.blue } }, hovertemplate: "%{x}: %{y}<extra></extra>" }], layout({
+    margin: { l: 52, r: 12, t: 8, b: 44 }, bargap: 0.04, shapes, annotations,
+    xaxis: { title: { text: `${samples.quantity} (${samples.unit})` } }, yaxis: { title: { text: words.samples } },
+  }), config);
+}
+
+function choose(rows, more = false) {
+  if (!more) chosen.clear();
+  for (const row of rows) if (more && chosen.has(row)) chosen.delete(row); else chosen.add(row);
+  paint();
+}
+
+function select() {
+  byId("pat-chosen").textContent = fill(words.chosen, { n: chosen.size });
+  for (const id of ["pat-exclude", "pat-clear"]) { const node = byId(id); if (node) node.disabled = !chosen.size; }
+  root.dataset.chosen = String(chosen.size);
+  if (byId("pat-details").open) fillTable();
+}
+
+function fillTable() {
+  const rows = (chosen.size ? [...chosen].sort((a, b) => a - b) : samples.sample.map((_, i) => i));
+  const heads = [words.number, words.sample, words.batch, `${samples.quantity} (${samples.unit})`, words.time, words.excluded];
+  const node = table(heads, rows.slice(0, TABLE_MOST).map((i) => [
+    i + 1, samples.sample[i], samples.batch[i], samples.reference[i] === null ? "" : number(samples.reference[i]), samples.time[i]?.slice(0, 19).replace("T", " ") ?? "", samples.excluded[i] ?? "",
+  ]));
+  const rest = document.createElement("p");
+  rest.className = "small quiet";
+  if (rows.length > TABLE_MOST) rest.textContent = fill(words.first_of, { n: TABLE_MOST, all: rows.length });
+  byId("pat-table").replaceChildren(node, rest);
+}
+
+// --- preprocessing
+
+function listSteps() {
+  byId("pat-steps-chosen").replaceChildren(...steps.map((step, at) => {
+    const item = document.createElement("li");
+    item.append(`${known[step.step].words} `);
+    for (const one of known[step.step].parameters) {
+      const label = document.createElement("label");
+      label.textContent = `${one.words} `;
+      let input;
+      if (one.choices.length) {
+        input = document.createElement("select");
+        input.append(...one.choices.map(([value, text]) => Object.assign(document.createElement("option"), { value, textContent: text, selected: value === step[one.name] })));
+      } else {
+        input = document.createElement("input");
+        input.value = one.name === "ranges" ? step.ranges.map((pair) => pair.join("-")).join(", ") : step[one.name];
+        input.size = one.name === "ranges" ? 12 : 5;
+      }
+      input.name = one.name;
+      input.addEventListener("change", () => {
+        step[one.name] = one.name === "ranges" ? input.value.split(",").map((pair) => pair.split("-").map(Number)) : one.choices.length ? input.value : Number(input.value);
+        load();
+      });
+      label.append(input);
+      item.append(label);
+    }
+    const button = (text, act, name) => {
+      const made = Object.assign(document.createElement("button"), { type: "button", textContent: text, className: "plain" });
+      made.setAttribute("aria-label", `${name}: ${known[step.step].words}`);
+      made.addEventListener("click", () => { act(); listSteps(); load(); });
+      return made;
+    };
+    if (at > 0) item.append(button("←", () => steps.splice(at - 1, 0, ...steps.splice(at, 1)), words.up));
+    item.append(button("×", () => steps.splice(at, 1), words.remove));
+    return item;
+  }));
+}
+
+async function load() {
+  const mine = ++asked, begun = performance.now();
+  let buffer;
+  try {
+    buffer = await get(`${root.dataset.spectra}?steps=${encodeURIComponent(JSON.stringify(steps))}`, "arrayBuffer");
+  } catch (error) {
+    if (mine === asked) complain(error);
+    return;
+  }
+  if (mine !== asked) return;
+  banner.hidden = true;
+  view = unpack(buffer);
+  const what = steps.length ? `${words.signal}, ${steps.map((step) => known[step.step].words).join(" + ")}` : words.signal;
+  await lines.show(view, { title: axisTitle(samples.axis_unit, samples.descends, samples.ends), descends: samples.descends, y: what.length > 60 ? `${what.slice(0, 58)}…` : what, tell: says, click: (row, more) => choose([row], more) });
+  await paint();
+  const thinned = view.stride > 1 ? ` · ${fill(words.reduced_minmax, { k: Math.round(view.stride / 2) })}` : "";
+  byId("pat-told").textContent = `${fill(words.told, { n: view.rows.toLocaleString("en"), points: view.points.toLocaleString("en") })}${thinned} · ${fill(words.seconds, { s: ((performance.now() - begun) / 1000).toFixed(2) })}`;
+  root.dataset.ready = String(mine);
+}
+
+async function begin() {
+  try {
+    samples = await get(root.dataset.samples, "json");
+  } catch (error) {
+    return complain(error);
+  }
+  const has = columns();
+  byId("pat-colour").append(...Object.keys(has).filter((name) => has[name]).map((value) => Object.assign(document.createElement("option"), { value, textContent: words[value] })));
+  byId("pat-add").append(...Object.entries(known).map(([value, one]) => Object.assign(document.createElement("option"), { value, textContent: one.words })));
+  byId("pat-add").addEventListener("change", ({ target }) => {
+    if (!target.value) return;
+    const made = { step: target.value };
+    for (const one of known[target.value].parameters) made[one.name] = one.name === "ranges" ? [samples.ends] : one.value;
+    if (target.value === "region") { if (steps[0]?.step !== "region") steps.unshift(made); } else steps.push(made);
+    target.value = "";
+    listSteps();
+    load();
+  });
+  byId("pat-colour").addEventListener("change", paint);
+  byId("pat-clear").addEventListener("click", () => choose([]));
+  byId("pat-details").addEventListener("toggle", () => { if (byId("pat-details").open) fillTable(); });
+  byId("pat-exclude")?.addEventListener("click", () => {
+    const names = [...chosen].map((i) => `sample=${encodeURIComponent(samples.sample[i])}`).join("&");
+    htmx.ajax("GET", `${root.dataset.exclude}?${names}`, "#dialog");
+  });
+  return load();
+}
+
+begin();
