@@ -20,7 +20,7 @@ from baro.edge.blocks import EventKind
 from baro.historian.store import BAD, Historian
 
 POINTS = 120
-LINK = {EventKind.CONNECTED, EventKind.DISCONNECTED}
+LINK = (EventKind.CONNECTED, EventKind.DISCONNECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +80,19 @@ def tags_now(tags: Sequence[Tag], until: datetime, window: timedelta) -> list[Ta
 
 def links(company: UUID, sources: Iterable[str]) -> list[Link]:
     """The state of the link of each source."""
+    sources = list(sources)
     store = historian(company)
-    last = _last_observations(company)
+    last, told = _last_observations(company), _last_changes(company, sources)
     out = []
     for source in sources:
-        told = [event for event in store.events(source=source) if event.kind in LINK]
+        kind, since = told.get(source, (None, None))
         gaps = store.gaps(source=source)
         missing = sum(end - first + 1 for gap in gaps for first, end in gap.missing if end is not None)
         out.append(
             Link(
                 source=source,
-                up=told[-1].kind is EventKind.CONNECTED if told else None,
-                since=told[-1].at if told else None,
+                up=None if kind is None else kind is EventKind.CONNECTED,
+                since=since,
                 last_at=last.get(source),
                 open_gaps=sum(1 for gap in gaps if gap.ended_at is None),
                 missing=missing,
@@ -124,6 +125,19 @@ def _last_observations(company: UUID) -> dict[str, datetime]:
             [company],
         )
         return {source: at for source, at in cursor.fetchall() if at is not None}
+
+
+def _last_changes(company: UUID, sources: list[str]) -> dict[str, tuple[EventKind, datetime]]:
+    """Of each source, whether its link last came or went, and when."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT s.source, e.kind, e.at FROM unnest(%s::text[]) s(source), unnest(%s::text[]) k(kind),"
+            " LATERAL (SELECT kind, at, id FROM historian_event"
+            "  WHERE company_id = %s AND source = s.source AND kind = k.kind ORDER BY at DESC, id DESC LIMIT 1) e"
+            " ORDER BY e.at, e.id",
+            [sources, [kind.value for kind in LINK], company],
+        )
+        return {source: (EventKind(kind), at) for source, kind, at in cursor.fetchall()}
 
 
 def _tag_now(tag: Tag, time: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> TagNow:
