@@ -20,8 +20,8 @@ import pytest
 from baro.edge.steps import batch_from_bytes
 from tests.demo.running import Demo, running_demo
 
-SOAK = bool(os.environ.get("BARO_SOAK"))  # `make soak`: four times as many rounds, lots as much longer
-ROUNDS, SPEED = (40, "0.25") if SOAK else (10, "1.0")
+SOAK = bool(os.environ.get("BARO_SOAK"))  # `make soak`: eight times as many rounds, lots much longer
+ROUNDS, SPEED = (40, "0.25") if SOAK else (5, "1.0")
 ROUND_S = 9.0
 RATE = 4.0 * float(SPEED)  # spectra a second
 LOSS_S = 15.0  # what a kill may cost at most: a new process, which asks the database for its company, and a new link
