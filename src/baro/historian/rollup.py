@@ -6,6 +6,7 @@ differences, zigzag, in planes of bytes, zstd.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from baro.historian.scaling import restored
 
 UNIT = 60_000_000
 """Length of a span, µs."""
+
+DOUBLES = -1
+"""Instead of a number of decimals: the bits of the values stand there."""
 
 CELLS = ("at", "count", "worst", "low", "high", "first", "last", "total")
 
@@ -39,32 +43,35 @@ def packed(found: Spans, scale: int | None) -> dict[str, Any]:
     return cells | {"minutes": len(found.at), "decimals": scale if whole else None}
 
 
-def unpacked(row: dict[str, Any], names: tuple[str, ...] = CELLS) -> Spans:
-    """The inverse of `packed`, of these cells; others come as NaN. Sums of squares are not kept."""
-    n, scale = row["minutes"], row["decimals"]
-    at, count, worst = (_unpack(row[name], n) for name in CELLS[:3])
+def unpacked(rows: Sequence[Mapping[str, Any]], names: tuple[str, ...] = CELLS) -> Spans:
+    """The inverse of `packed`, of a tag's rows of several files, one after the other; only these cells, others come
+    as NaN. Sums of squares are not kept."""
+    n = np.array([row["minutes"] for row in rows], np.int64)
+    at, count, worst = (_unpack([row[name] for row in rows], n) for name in CELLS[:3])
+    decimals = np.array([DOUBLES if row["decimals"] is None else row["decimals"] for row in rows])
+    scale = decimals[:1] if np.all(decimals == decimals[0]) else np.repeat(decimals, n)
+    double = scale == DOUBLES
+    low = _unpack([row["low"] for row in rows], n)
     empty = count == 0
     columns: dict[str, Floats] = {}
-    low = _unpack(row["low"], n)
     for name in CELLS[3:]:
         if name not in names and name != "low":
-            columns[name] = np.full(n, np.nan)
+            columns[name] = np.full(len(at), np.nan)
             continue
-        raw = low if name == "low" else _unpack(row[name], n)
-        if scale is None:
-            values = raw.view(np.float64).copy()
-        else:
-            values = restored(raw if name == "low" else raw + low * (count if name == "total" else 1), scale)
+        raw = low if name == "low" else _unpack([row[name] for row in rows], n)
+        above = raw if name == "low" else raw + low * (count if name == "total" else 1)
+        values = restored(above, np.maximum(scale, 0))
+        if double.any():
+            values = np.where(double, raw.view(np.float64), values)
         values[empty] = np.nan
         columns[name] = values
-    nothing = np.full(n, np.nan)
     return Spans(
         at,
         count,
         columns["low"],
         columns["high"],
         columns["total"],
-        nothing,
+        np.full(len(at), np.nan),
         columns["first"],
         columns["last"],
         worst.astype(np.uint32),
@@ -75,27 +82,30 @@ def joined(parts: list[Spans], grid: Grid) -> Spans:
     """Figures of the spans of `grid`, whose edges are whole minutes, out of minutes of several parts in the order of
     time. Sums of squares are lost."""
     whole = [np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS]
-    at, count, low, high, total, first, last, worst = whole
-    order = np.argsort(at, kind="stable")
-    inside = order[slice(*np.searchsorted(at[order], (grid.start // UNIT, grid.edges[-1] // UNIT)).tolist())]
-    place = (at[inside] * UNIT - grid.start) // grid.step
+    at = whole[0]
+    if np.any(np.diff(at) < 0):
+        order = np.argsort(at, kind="stable")
+        whole = [column[order] for column in whole]
+    inside = slice(*np.searchsorted(whole[0], (grid.start // UNIT, grid.edges[-1] // UNIT)).tolist())
+    at, count, low, high, total, first, last, worst = (column[inside] for column in whole)
+    place = (at * UNIT - grid.start) // grid.step
     starts = np.flatnonzero(np.diff(place, prepend=-1))
     if len(starts) == 0:
         return spans(Series(place, np.empty(0), np.empty(0, np.uint32)), grid)
-    counts = np.add.reduceat(count[inside], starts)
+    held = count > 0
+    counts = np.add.reduceat(count, starts)
     some = counts > 0
-    worst = np.maximum.reduceat(worst[inside], starts)
+    worst = np.maximum.reduceat(worst, starts)
 
     def over(reduce: np.ufunc, column: Floats, empty: float) -> Floats:
-        held = np.where(count[inside] > 0, column[inside], empty)
-        return np.where(some, reduce.reduceat(held, starts), np.nan)
+        return np.where(some, reduce.reduceat(np.where(held, column, empty), starts), np.nan)
 
-    filled = np.flatnonzero(count[inside] > 0)
+    filled = np.flatnonzero(held)
     begins = np.searchsorted(filled, starts)
     ends = np.searchsorted(filled, np.append(starts[1:], len(place))) - 1
     firsts, lasts = (np.full(len(starts), np.nan) for _ in range(2))
-    firsts[some] = first[inside][filled[begins[some]]]
-    lasts[some] = last[inside][filled[ends[some]]]
+    firsts[some] = first[filled[begins[some]]]
+    lasts[some] = last[filled[ends[some]]]
     return Spans(
         place[starts],
         counts,
@@ -152,14 +162,23 @@ def _pack(column: Ints) -> bytes:
     return bytes([width]) + head + body
 
 
-def _unpack(cell: bytes, n: int) -> Ints:
-    width = cell[0]
-    out = np.empty(n, np.int64)
-    if n == 0:
-        return out
-    out[0] = int.from_bytes(cell[1:9], "little", signed=True)
-    body = pa.decompress(cell[9:], decompressed_size=(n - 1) * width, codec="zstd")
-    planes = np.frombuffer(body, np.uint8).reshape(width, n - 1)
-    zigzag = np.ascontiguousarray(planes.T).view(f"<u{width}").reshape(-1).astype(np.uint64)
-    out[1:] = (zigzag >> np.uint64(1)).view(np.int64) ^ -(zigzag & np.uint64(1)).view(np.int64)
-    return np.cumsum(out, out=out)
+def _unpack(cells: Sequence[bytes], counts: Ints) -> Ints:
+    """The numbers of these cells, one cell after the other. counts: how many each holds."""
+    zigzag = np.zeros(int(counts.sum()), np.uint64)
+    starts = np.cumsum(counts) - counts
+    for cell, first, n in zip(cells, starts.tolist(), counts.tolist(), strict=True):
+        if n > 1:
+            width = cell[0]
+            body = pa.decompress(cell[9:], decompressed_size=(n - 1) * width, codec="zstd")
+            planes = np.frombuffer(body, np.uint8).reshape(width, n - 1)
+            zigzag[first + 1 : first + n] = np.ascontiguousarray(planes.T).view(f"<u{width}").ravel()
+    steps = (zigzag >> np.uint64(1)).view(np.int64) ^ -(zigzag & np.uint64(1)).view(np.int64)
+    some = counts > 0
+    heads = starts[some]
+    steps[heads] = [
+        int.from_bytes(cell[1:9], "little", signed=True) for cell, n in zip(cells, counts, strict=True) if n
+    ]
+    # one sum over all of them, from which each cell takes off what went before it (integers that run over come back)
+    sums = np.cumsum(steps)
+    sums -= np.repeat(sums[heads] - steps[heads], counts[some])
+    return sums

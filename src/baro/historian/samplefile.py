@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from baro.edge.blocks import OPTIONAL, UTC_US, Kind
 from baro.historian import rollup
-from baro.historian.aggregate import Floats, Series, Spans
+from baro.historian.aggregate import Floats, Series
 from baro.historian.bodies import TAG, integers, optional_in, sealed_schema
 from baro.historian.errors import Damaged, SealedFileMissing
 from baro.historian.lake import facts_of
@@ -263,18 +263,10 @@ class Directory:
             self._places.update((tag, at) for at, tag in enumerate(self.batch.column("tag").to_pylist()))
         return self._places
 
-    def row(self, tag: str) -> dict[str, Any] | None:
-        """What it says of a tag."""
+    def row(self, tag: str, names: Iterable[str] = _DIRECTORY.names) -> dict[str, Any] | None:
+        """What it says of a tag, or of that only the columns of these names."""
         at = self.places.get(tag)
-        return None if at is None else {name: self.batch.column(name)[at].as_py() for name in _DIRECTORY.names}
-
-    def minutes(self, tag: str, names: tuple[str, ...] = rollup.CELLS) -> Spans | None:
-        """The figures of minutes of a tag, without opening the file."""
-        at = self.places.get(tag)
-        if at is None:
-            return None
-        needed = ("minutes", "decimals", *rollup.CELLS[:3], "low", *names)
-        return rollup.unpacked({name: self.batch.column(name)[at].as_py() for name in dict.fromkeys(needed)}, names)
+        return None if at is None else {name: self.batch.column(name)[at].as_py() for name in names}
 
 
 def directory_path(relative: str) -> str:

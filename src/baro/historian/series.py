@@ -107,8 +107,9 @@ def spans_of(data_dir: Path, places: Places, tag: TagRef, grid: Grid, how: How) 
 
     Raises Damaged, SealedFileMissing.
     """
-    parts = []
-    needed = ("high", how.value) if how in (How.FIRST, How.LAST) else ("high", "total")
+    parts, rows = [], []
+    cells = ("high", how.value) if how in (How.FIRST, How.LAST) else ("high", "total")
+    needed = ("minutes", "decimals", *rollup.CELLS[:3], "low", *cells)
     for segment in places.segments:
         if segment.source != tag.source:
             continue
@@ -116,9 +117,10 @@ def spans_of(data_dir: Path, places: Places, tag: TagRef, grid: Grid, how: How) 
             ends = (grid.start, int(grid.edges[-1]))
             parts.append(rollup.minutes(_of_file(data_dir, segment, tag.tag, *ends)))
             continue
-        found = _directory(data_dir, segment.path).minutes(tag.tag, needed)
-        if found is not None:
-            parts.append(found)
+        if (row := _directory(data_dir, segment.path).row(tag.tag, needed)) is not None:
+            rows.append(row)
+    if rows:
+        parts.append(rollup.unpacked(rows, cells))
     batches = [_of_batch(batch, tag.tag) for batch in places.hot.get(tag.source, [])]
     if batches:
         parts.append(rollup.minutes(_in_order(batches)))
