@@ -15,6 +15,7 @@ from baro.apps.ledger.api import router as ledger
 from baro.apps.ledger.errors import BaroError
 from baro.apps.ledger.log.api import router as log
 from baro.apps.pat.api import router as pat
+from baro.apps.pat.upkeep_api import router as upkeep
 from baro.apps.people.api import Bearer, Session
 from baro.apps.people.api import router as people
 from baro.apps.people.rights.api import router as rights
@@ -66,6 +67,7 @@ api.add_router("/trends", trends)
 api.add_router("/trends", trend_files)
 api.add_router("/context", context)
 api.add_router("/pat", pat)
+api.add_router("/pat", upkeep)
 api.add_router("", release)
 api.add_router("/audit", ledger)
 

@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include("baro.apps.plant.urls")),
     path("", include("baro.apps.pat.urls")),
     path("", include("baro.apps.pat.model_urls")),
+    path("", include("baro.apps.pat.upkeep_urls")),
     path("", include("baro.apps.release.urls")),
     path("", include("baro.apps.ledger.urls")),
     path("", include("baro.apps.ledger.log.urls")),

@@ -15,6 +15,7 @@ from baro.science.chemometrics.health import (
     photometric_linearity,
     shift,
     wavelength_accuracy,
+    wavelength_deviations,
 )
 from baro.science.errors import CalibrationDataError
 
@@ -59,6 +60,18 @@ def test_wavelengths_pass_and_fail() -> None:
         wavelength_accuracy(AXIS, standard(), BANDS, tolerance=[1.0])
     with pytest.raises(CalibrationDataError, match="too few"):
         wavelength_accuracy(AXIS, standard(), [2500.0])
+
+
+def test_positions_that_another_program_found_are_judged_alike() -> None:
+    found = [peak(AXIS, standard(1.4), at, 10.0) for at in BANDS]
+    told = wavelength_deviations(found, BANDS, tolerance=[1.0, 1.0, 1.5])
+    assert told == wavelength_accuracy(AXIS, standard(1.4), BANDS, tolerance=[1.0, 1.0, 1.5])
+    assert wavelength_deviations([float("nan"), 1264.0, 1680.0], BANDS).failed == ("1131.6",)
+    for wrong in ([1.0, 2.0], [1.0, 2.0, 3.0, 4.0]):
+        with pytest.raises(CalibrationDataError):
+            wavelength_deviations(wrong, BANDS)
+    with pytest.raises(CalibrationDataError):
+        wavelength_deviations([1.0, 1.0], [1.0, 1.0])
 
 
 def test_the_photometric_scale() -> None:

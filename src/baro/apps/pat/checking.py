@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -23,7 +24,8 @@ _BLOCKS = """
     ORDER BY p.source, p.epoch, p.first_seq, p.id
 """
 _VERDICT = """
-    SELECT v.evidence #>> '{model,digest}', v.evidence #>> '{predictions,root}'
+    SELECT v.evidence #>> '{model,digest}', v.evidence #>> '{predictions,root}', v.evidence #> '{master_data,deployed}',
+      jsonb_path_query_array(v.evidence, '$.master_data.failed_checks[*].source')
     FROM release_verdict v JOIN manufacturing_lot l ON l.id = v.lot_id
     WHERE l.company_id = %s AND l.lot_no = %s AND v.final ORDER BY v.recorded_at DESC LIMIT 1
 """
@@ -48,6 +50,7 @@ def _checked(company: UUID, lot_no: str, using: str) -> Iterator[str]:
     with connections[using].cursor() as cursor:
         cursor.execute(_VERDICT, [company, lot_no])
         verdict = cursor.fetchone()
+        deployed, failed = (_names(one) for one in verdict[2:]) if verdict else (None, None)
         cursor.execute(_BLOCKS, [company, lot_no])
         rows = cursor.fetchall()
     tables, suspects = [], []
@@ -64,7 +67,9 @@ def _checked(company: UUID, lot_no: str, using: str) -> Iterator[str]:
         if (len(table), int(table.seq[0]), int(table.seq[-1])) != (count, first, last) or not observed:
             yield f"{where}: is not of a stored block of spectra"
         if verdict and model == verdict[0]:
-            tables.append(table)
+            # what was measured where the model was not in force, or around a failed check, is no evidence
+            if (deployed is None or source in deployed) and source not in (failed or ()):
+                tables.append(table)
         elif not shadow:
             suspects.append(where)
     if verdict and joined(tables).hash() != verdict[1]:
@@ -74,3 +79,8 @@ def _checked(company: UUID, lot_no: str, using: str) -> Iterator[str]:
             for source, epoch, first, last in cursor.fetchall():
                 yield f"lot {lot_no}, {source} {epoch}/{first}-{last}: spectra without a prediction"
         yield from (f"{where}: by another model than the verdict's" for where in suspects)
+
+
+def _names(told: str | list[str] | None) -> list[str] | None:
+    """Names as jsonb, read by the driver or not."""
+    return json.loads(told) if isinstance(told, str) else told

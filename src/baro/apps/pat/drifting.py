@@ -43,6 +43,7 @@ class Drift:
 
     sigma: standard deviation of differences when the model was validated, in the unit of the quantity; sigma_from:
     ``validation`` or ``cross_validation``. agreement: None for fewer than three tests. ewma, cusum: one point a test.
+    A model that came without any figure of its error has a sigma of 0, and neither charts nor agreement.
     """
 
     tests: tuple[ParallelTest, ...]
@@ -56,38 +57,42 @@ class Drift:
     def alarms(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(kind of `UpkeepAlarm`, detail) of what the newest test and the newest lot say. detail ``at``: what is new,
         so that the same thing is not told twice."""
-        if self.tests:
-            raised = [name for name, points in (("ewma", self.ewma), ("cusum", self.cusum)) if points[-1].alarm]
-            if self.agreement and self.agreement.equivalent is False and self.agreement.bias_significant:
-                raised.append("bias")
-            if raised:
-                facts: dict[str, Any] = {"charts": raised, "at": str(self.tests[-1].id), "tests": len(self.tests)}
-                facts |= {"ewma": self.ewma[-1].value, "sigma": self.sigma}
-                facts |= {"bias": self.agreement.bias} if self.agreement else {}
-                yield UpkeepAlarm.Kind.BIAS, facts
+        if self.ewma and (raised := self.drifted()):
+            facts: dict[str, Any] = {"charts": raised, "at": str(self.tests[-1].id), "tests": len(self.tests)}
+            facts |= {"ewma": self.ewma[-1].value, "sigma": self.sigma}
+            facts |= {"bias": self.agreement.bias} if self.agreement else {}
+            yield UpkeepAlarm.Kind.BIAS, facts
         if self.rates and self.rates[-1].alarm:
             last = self.rates[-1]
             yield UpkeepAlarm.Kind.OUTSIDE, {"at": last.lot_no, "t2": asdict(last.t2), "q": asdict(last.q)}
 
+    def drifted(self) -> list[str]:
+        """What says that the newest values are shifted: ``ewma``, ``cusum``, ``bias``."""
+        charts = (("ewma", self.ewma), ("cusum", self.cusum))
+        raised = [name for name, points in charts if points and points[-1].alarm]
+        if self.agreement and self.agreement.equivalent is False and self.agreement.bias_significant:
+            raised.append("bias")
+        return raised
 
-def drift_of(deployment: Deployment) -> Drift:
-    """Charts, tests and rates of a deployment, from what is recorded of it."""
+
+def drift_of(deployment: Deployment, lots: int = MOST_LOTS) -> Drift:
+    """Charts, tests and rates of a deployment, from what is recorded of it; rates of its newest `lots`."""
     model = CalibrationModel.objects.select_related("method").get(id=deployment.model_id)
     tests = tuple(deployment.parallel_tests.order_by("measured_at", "recorded_at"))
     sigma, degrees, source = _known(model)
     differences = [test.predicted - test.reference for test in tests]
     compared = None
-    if len(tests) >= LEAST_TESTS and np.ptp([test.predicted for test in tests]) > 0.0:
+    if sigma > 0.0 and len(tests) >= LEAST_TESTS and np.ptp([test.predicted for test in tests]) > 0.0:
         reference, predicted = [test.reference for test in tests], [test.predicted for test in tests]
         compared = agreement(reference, predicted, sigma, degrees, margin=_margin(model))
     return Drift(
         tests=tests,
         sigma=sigma,
         sigma_from=source,
-        ewma=tuple(Ewma(sigma).all(differences)),
-        cusum=tuple(Cusum(sigma).all(differences)),
+        ewma=tuple(Ewma(sigma).all(differences)) if sigma > 0.0 else (),
+        cusum=tuple(Cusum(sigma).all(differences)) if sigma > 0.0 else (),
         agreement=compared,
-        rates=tuple(_rates(deployment, model)),
+        rates=tuple(_rates(deployment, model, lots)),
     )
 
 
@@ -130,14 +135,14 @@ def _margin(model: CalibrationModel) -> float | None:
     return None
 
 
-def _rates(deployment: Deployment, model: CalibrationModel) -> Iterator[LotRate]:
+def _rates(deployment: Deployment, model: CalibrationModel, lots: int) -> Iterator[LotRate]:
     """Of each of the newest lots, the oldest of them first."""
     limits = json.loads(model.description)["limits"]
     blocks = PredictionBlock.objects.filter(source=deployment.instrument.source, model_digest=model.digest)
     if deployment.started_at is not None:
         blocks = blocks.filter(recorded_at__gte=deployment.started_at)
-    newest = blocks.order_by("-id").values_list("lot_no", flat=True)[: 100 * MOST_LOTS]
-    order = list(dict.fromkeys(newest))[:MOST_LOTS]
+    newest = blocks.order_by("-id").values_list("lot_no", flat=True)[: 100 * lots]
+    order = list(dict.fromkeys(newest))[:lots]
     for lot_no in reversed([lot_no for lot_no in order if lot_no]):
         tables = [from_bytes(bytes(body)) for body in blocks.filter(lot_no=lot_no).values_list("body", flat=True)]
         t2 = np.concatenate([table.t2 for table in tables])

@@ -94,7 +94,7 @@ def next_step(method: Method, models: list[CalibrationModel], deployments: list[
     if method.state == Method.State.RETIRED:
         return None
     if UpkeepAlarm.objects.filter(deployment__model__method=method, answered_at=None).exists():
-        return Next(_("Answer the alarm of a model in use"), Permission.DEVELOP_MODEL)
+        return Next(_("Answer the alarm of a model in use"), Permission.DEVELOP_MODEL, reverse("pat-upkeep:models"))
     if ModelChange.objects.filter(method=method, state=ModelChange.State.REQUESTED).exists():
         return Next(_("Decide on the change of the model"), Permission.APPROVE_MODEL)
     if any(one.state == Deployment.State.REQUESTED for one in deployments):
@@ -124,7 +124,8 @@ def _before_a_model(method: Method) -> Next:
 def _after_a_model(model: CalibrationModel, deployments: list[Deployment]) -> Next | None:
     if model.status == CalibrationModel.Status.APPROVED:
         if any(one.model_id == model.id and one.state == Deployment.State.ACTIVE for one in deployments):
-            return Next(_("In use: parallel tests against the reference method"), Permission.ENTER_REFERENCE)
+            words = _("In use: parallel tests against the reference method")
+            return Next(words, Permission.ENTER_REFERENCE, reverse("pat-upkeep:models"))
         return Next(_("Ask for the model to be used on an instrument"), Permission.DEVELOP_MODEL)
     if model.status == CalibrationModel.Status.RETIRED:
         return Next(_("Build a new model"), Permission.DEVELOP_MODEL)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from django.db.models import Sum
 from django.utils import timezone
 
 from baro.apps.manufacturing.models import Lot
@@ -59,12 +60,14 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """predictions as stored; tags: name → good values; bad: name → how many were not good."""
+    """predictions as stored, of the analysers that count; uncounted: how many there are of others. tags: name → good
+    values; bad: name → how many were not good."""
 
     stored: Stored
     predictions: PredictionTable
     tags: Mapping[str, Floats]
     bad: Mapping[str, int]
+    uncounted: int = 0
 
     def judged(self, basis: Basis, complete: bool) -> Judged:
         unpredicted = self.stored.spectra - len(self.predictions)
@@ -105,22 +108,25 @@ def gather(basis: Basis) -> Gathered:
     except HistorianError as error:
         log.error("process values of lot %s: %s", lot.lot_no, error)
         samples = None
+    counted, uncounted = _predictions(basis)
     return Gathered(
         stored=stored,
-        predictions=stored_predictions(lot.lot_no, basis.model.digest),
+        predictions=counted,
         tags=good_values(samples, basis.tags),
         bad=bad_values(samples, basis.tags),
+        uncounted=uncounted,
     )
 
 
-def stored_predictions(lot_no: str, model: str) -> PredictionTable:
-    """The predictions of a lot by one model, in the order of its spectra."""
-    bodies = (
-        PredictionBlock.objects.filter(lot_no=lot_no, model_digest=model)
-        .order_by("source", "epoch", "first_seq")
-        .values_list("body", flat=True)
-    )
-    return joined(from_bytes(bytes(body)) for body in bodies)
+def _predictions(basis: Basis) -> tuple[PredictionTable, int]:
+    """What the model said of a lot on the analysers that count, in the order of its spectra, and how much it said on
+    others."""
+    blocks = PredictionBlock.objects.filter(lot_no=basis.lot.lot_no, model_digest=basis.model.digest)
+    sources = list(blocks.order_by().values_list("source", flat=True).distinct())
+    counting = [source for source in sources if basis.counts(source)]
+    ordered = blocks.filter(source__in=counting).order_by("source", "epoch", "first_seq")
+    others = blocks.exclude(source__in=counting).aggregate(count=Sum("count"))["count"] or 0
+    return joined(from_bytes(bytes(body)) for body in ordered.values_list("body", flat=True)), others
 
 
 def good_values(samples: pa.Table | None, tags: tuple[str, ...]) -> dict[str, Floats]:

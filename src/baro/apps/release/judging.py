@@ -40,7 +40,7 @@ class Observed:
     contents: (n,) % of label, of the usable spectra only, in order. spectra: how many were served and
     kept. outside: of them, those whose value must not be used. gaps: what is missing of its observations.
     tags: tag name → values (m,) of good quality. bad: tag name → how many values were not good.
-    instruments: code → calibrated until.
+    instruments: code → calibrated until. failed: codes of those of which a check against a standard failed.
     """
 
     contents: Floats
@@ -52,6 +52,7 @@ class Observed:
     instruments: Mapping[str, date]
     started_on: date
     complete: bool
+    failed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +230,12 @@ def _instrument_status(limits: Mapping[str, Any], observed: Observed) -> Judgeme
             CriterionState.NEEDS_REVIEW,
             facts={"instruments": ", ".join(expired)},
             needs="calibration_expired",
+        )
+    if observed.failed:
+        return Judgement(
+            CriterionState.NEEDS_REVIEW,
+            facts={"instruments": ", ".join(sorted(observed.failed))},
+            needs="check_failed",
         )
     until = min(observed.instruments.values())
     return Judgement(

@@ -22,6 +22,7 @@ from django.utils import timezone
 from baro.apps.ledger.services import Program, change, reading
 from baro.apps.manufacturing.models import Lot
 from baro.apps.manufacturing.services import complete_lot, start_lot
+from baro.apps.pat.checks import last_failure
 from baro.apps.pat.errors import ModelNotDeployed
 from baro.apps.pat.models import CalibrationModel, PredictionBlock
 from baro.apps.pat.predictions import PredictionTable, joined, predict
@@ -31,7 +32,7 @@ from baro.apps.release.judging import Missing
 from baro.apps.release.models import Outcome, Standing
 from baro.apps.release.services import announce, final_verdict, record_verdict
 from baro.apps.release.tasks import seal_lot
-from baro.apps.release.verdicts import Basis, Judged, Root, contents, judged, judged_criteria
+from baro.apps.release.verdicts import Basis, Judged, Root, contents, failed_of, judged, judged_criteria
 from baro.edge.blocks import Block, EventKind, Kind, spectrum_digests
 from baro.historian.bodies import open_body
 from baro.historian.errors import HistorianError
@@ -76,6 +77,7 @@ class _Running:
         self._digests = list(so_far.stored.sample_digests)
         self._samples_root = Root(self._digests)
         self._add(so_far.predictions)
+        self.add_unpredicted(so_far.uncounted)
 
     def add_predicted(self, block: Block, table: PredictionTable, last: datetime) -> None:
         """A block of spectra, the last of them measured at `last`."""
@@ -83,8 +85,13 @@ class _Running:
         self.unsaved.append((block, table))
         self.last = max(self.last or last, last)
 
+    def add_uncounted(self, block: Block, table: PredictionTable) -> None:
+        """A block of spectra whose analyser failed a check: kept beside the others, as evidence of nothing."""
+        self.unsaved.append((block, table))
+        self.add_unpredicted(len(table))
+
     def add_unpredicted(self, count: int) -> None:
-        """Stored spectra that the model cannot be applied to."""
+        """Stored spectra that the model cannot be applied to, or that do not count."""
         self._unpredicted += count
         self._spectra += count
         self._outside += count
@@ -151,6 +158,7 @@ class Online:
     _running: dict[str, _Running] = field(default_factory=dict)
     _refused: set[int] = field(default_factory=set)
     _lots: set[str] = field(default_factory=set)
+    _failure: datetime | None = None
 
     def __post_init__(self) -> None:
         self.actor = Program("baro worker", self.company)
@@ -173,6 +181,12 @@ class Online:
             # the ends first: what was stored before an end is then among the blocks that are read after it
             ended = self._ended_lots()
             rows = self._new_blocks(look_back or bool(ended))
+            failure = last_failure() if look_back else self._failure
+        if failure != self._failure:
+            # what counts may have changed: running lots are read back with what is known now
+            self._failure = failure
+            self._running.clear()
+            self._refused.clear()
         touched: dict[str, _Running] = {}
         for row in rows:
             running = self._of_lot(row.lot, row.time_min)
@@ -233,7 +247,7 @@ class Online:
                 running.add_samples(block, bytes(row.digest))
                 running.read_to = row.id
                 return True
-            if not running.basis.counts(row.source):
+            if not running.basis.in_force(row.source):
                 raise ModelNotDeployed(model=running.basis.model, instrument=row.source)
             operator = self._operator(running)
             if block.axis != axis_digest(operator.model.axis, operator.model.axis_unit):
@@ -247,7 +261,10 @@ class Online:
             if row.kind == Kind.SPECTRA:
                 running.add_unpredicted(row.count)
             return True
-        running.add_predicted(block, table, row.time_max)
+        if running.basis.counts(row.source):
+            running.add_predicted(block, table, row.time_max)
+        else:
+            running.add_uncounted(block, table)
         self._shadow(block, running)
         return True
 
@@ -333,15 +350,20 @@ class Online:
         self._running.pop(lot.lot_no, None)
 
     def _reconsider(self) -> None:
-        """Judge a complete lot again when something of it came late. Both verdicts stay; the newer one counts."""
+        """Judge a complete lot again when something of it came late, or its analyser failed the first check after it.
+        Both verdicts stay; the newer one counts."""
+        late = []
         with reading(self.company):
-            late = [
-                lot
-                for lot in _with_all(_open_lots().filter(state=Lot.State.COMPLETE))
-                if (last := final_verdict(lot)) and look(lot).differs_from(last.evidence)
-            ]
-        for lot in late:
-            with change(self.actor, "observations came after the final verdict"):
+            for lot in _with_all(_open_lots().filter(state=Lot.State.COMPLETE)):
+                last = final_verdict(lot)
+                if last and look(lot).differs_from(last.evidence):
+                    late.append((lot, "observations came after the final verdict"))
+                elif last and [one.kept() for one in failed_of(lot)] != last.evidence["master_data"].get(
+                    "failed_checks", []
+                ):
+                    late.append((lot, "a check of the analyser failed after the final verdict"))
+        for lot, why in late:
+            with change(self.actor, why):
                 basis = Basis.of(lot)
                 found = gather(basis)
                 record_verdict(self.actor, lot, found.judged(basis, complete=True), final=True, last=found.stored.last)

@@ -61,6 +61,7 @@ NEEDS = {
     "not_heard": gettext_lazy("The value was not heard, or not good, for too long."),
     "out_of_range": gettext_lazy("The value left its accepted range for too long."),
     "calibration_expired": gettext_lazy("The analyser is not inside its calibration interval."),
+    "check_failed": gettext_lazy("The analyser failed a check against a standard; what it measured is no evidence."),
 }
 FACTS = {
     "mean": gettext_lazy("mean"),

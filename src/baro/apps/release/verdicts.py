@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from baro.apps.ledger.services import content_hash
 from baro.apps.manufacturing.models import Lot
+from baro.apps.pat.checks import FailedChecks, failed_checks
 from baro.apps.pat.models import CalibrationModel
 from baro.apps.pat.predictions import PredictionTable
 from baro.apps.pat.services import model_is_approved, sources_in_force
@@ -31,6 +32,8 @@ class Basis:
 
     approved: the strategy says what was signed, and strategy and model are in force. deployed: sources of the analysers
     on which the model is in force by signature; only what they measured is evidence. None: a verdict from before that.
+    failed: analysers of which a check against a standard failed that bears on the time of the lot; what they measured
+    is no evidence.
     """
 
     lot: Lot
@@ -43,6 +46,7 @@ class Basis:
     started_on: date
     tags: tuple[str, ...]
     deployed: tuple[str, ...] | None = None
+    failed: tuple[FailedChecks, ...] = ()
 
     @classmethod
     def of(cls, lot: Lot) -> Basis:
@@ -61,21 +65,32 @@ class Basis:
             started_on=lot.started_at.astimezone(zone).date(),
             tags=tuple(c.parameters["tag"] for c in criteria if c.kind == CriterionKind.PROCESS_PARAMETER),
             deployed=sources_in_force(model),
+            failed=failed_of(lot),
         )
+
+    def in_force(self, source: str) -> bool:
+        """Is the model in force on this analyser?"""
+        return self.deployed is None or source in self.deployed
 
     def counts(self, source: str) -> bool:
         """May what this analyser measured be evidence?"""
-        return self.deployed is None or source in self.deployed
+        return self.in_force(source) and all(source != one.source for one in self.failed)
 
     def frozen(self) -> dict[str, Any]:
         """The master data a verdict used, as its evidence keeps them."""
         deployed = {} if self.deployed is None else {"deployed": list(self.deployed)}
-        return deployed | {
-            "label_claim": self.label_claim,
-            "instruments": {code: until.isoformat() for code, until in sorted(self.instruments.items())},
-            "started_on": self.started_on.isoformat(),
-            "approved": self.approved,
-        }
+        # only where there are some, so that verdicts from before that keep their hash
+        failed = {"failed_checks": [one.kept() for one in self.failed]} if self.failed else {}
+        return (
+            deployed
+            | failed
+            | {
+                "label_claim": self.label_claim,
+                "instruments": {code: until.isoformat() for code, until in sorted(self.instruments.items())},
+                "started_on": self.started_on.isoformat(),
+                "approved": self.approved,
+            }
+        )
 
     def as_of(self, frozen: Mapping[str, Any]) -> Basis:
         """The same with the master data that an earlier verdict used."""
@@ -86,7 +101,13 @@ class Basis:
             started_on=date.fromisoformat(frozen["started_on"]),
             approved=frozen["approved"],
             deployed=tuple(frozen["deployed"]) if "deployed" in frozen else None,
+            failed=tuple(FailedChecks.of(one) for one in frozen.get("failed_checks", ())),
         )
+
+
+def failed_of(lot: Lot) -> tuple[FailedChecks, ...]:
+    """The failed checks of a lot's analysers that bear on its time; call inside a transaction of the company."""
+    return failed_checks(lot.equipment.instruments.all(), lot.started_at, lot.ended_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +147,8 @@ def judged(
 ) -> Judged:
     """Judge a lot on `predictions`, `tags` (name → good values; `bad`: how many were not), and `gaps`.
 
-    unpredicted: spectra that are stored but that the model could not be applied to. Like those outside
-    the model they say nothing of the product, and they are not left out of the count.
+    unpredicted: spectra that are stored but that the model could not be applied to, or whose analyser does not count.
+    Like those outside the model they say nothing of the product, and they are not left out of the count.
     """
     usable = predictions.usable
     outside = int(np.count_nonzero(~usable)) + unpredicted
@@ -202,6 +223,7 @@ def judged_criteria(
         instruments=basis.instruments,
         started_on=basis.started_on,
         complete=complete,
+        failed=tuple(one.instrument for one in basis.failed),
     )
     sources = {
         CriterionKind.PROCESS_PARAMETER: {"samples": samples_root},

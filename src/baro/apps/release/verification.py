@@ -103,11 +103,11 @@ def _storage(lot: Lot) -> Iterator[Difference]:
 
 def _recompute(lot: Lot, report: Verification, block_size: int | None) -> None:
     basis = Basis.of(lot)
-    gathered = gather(basis)
     verdict = final_verdict(lot)
     then = basis.as_of(verdict.evidence["master_data"]) if verdict else basis
+    gathered = gather(then)
     spectra = historian(lot.company_id).spectra(lot=lot.lot_no)
-    # what an analyser measured on which the model was not in force was never predicted
+    # what an analyser measured on which the model was not in force, or that failed a check, is no evidence
     spectra = spectra.of(np.array([then.counts(source) for source in spectra.source], bool))
     again = predict_again(operator_for(basis.model.digest), spectra, block_size)
     report.spectra = len(spectra)

@@ -91,13 +91,26 @@ def wavelength_accuracy(
     spectrum (p,): absorbance-like, bands upwards. tolerance: one, or one for each. A band that is not there fails.
     Raises CalibrationDataError.
     """
+    found = [peak(axis, spectrum, position, half_width, how=how) for position in certified]
+    return wavelength_deviations(found, certified, tolerance=tolerance)
+
+
+def wavelength_deviations(
+    found: Sequence[float], certified: Sequence[float], *, tolerance: float | Sequence[float] = WAVELENGTH_NM
+) -> Verdict:
+    """Deviations (found - certified) of bands whose positions were found already, as by the program of the instrument.
+
+    found: NaN for a band that is not there; it fails. tolerance: one, or one for each. Raises CalibrationDataError.
+    """
     bounds = [float(tolerance)] * len(certified) if isinstance(tolerance, (int, float)) else list(tolerance)
-    if not certified or len(bounds) != len(certified) or min(bounds) <= 0.0:
+    if not certified or len(bounds) != len(certified) or not all(bound > 0.0 for bound in bounds):
         raise CalibrationDataError("A wavelength check needs certified positions, and a tolerance above 0 for each.")
-    names = [f"{position:g}" for position in certified]
-    found = [peak(axis, spectrum, position, half_width, how=how) - position for position in certified]
+    names = [f"{position:.8g}" for position in certified]
+    if len(found) != len(certified) or len(set(names)) != len(names):
+        raise CalibrationDataError("Each certified position stands there once, with the position that was found.")
+    apart = [float(at) - position for at, position in zip(found, certified, strict=True)]
     limits = {name: (-bound, bound) for name, bound in zip(names, bounds, strict=True)}
-    return Verdict(dict(zip(names, found, strict=True)), limits)
+    return Verdict(dict(zip(names, apart, strict=True)), limits)
 
 
 def photometric_linearity(

@@ -34,7 +34,11 @@ class ParallelTest(Entry):
 
 
 class HealthCheck(Entry):
-    """A check of an instrument against a standard: its wavelengths, its photometric scale, its noise, its lamp."""
+    """A check of an instrument against a standard: its wavelengths, its photometric scale, its noise, its lamp.
+
+    given: what was read, before anything was computed of it. measured, limits, passed: the verdict of
+    `science.chemometrics.health`; a measured value of null could not be found, such as a band that is not there.
+    """
 
     class Kind(models.TextChoices):
         WAVELENGTH = "wavelength", _("Wavelength")
@@ -45,6 +49,7 @@ class HealthCheck(Entry):
     instrument = models.ForeignKey("plant.Instrument", on_delete=models.PROTECT, related_name="health_checks")
     kind = models.CharField(_("kind"), max_length=12, choices=Kind)
     standard = models.CharField(_("standard"), max_length=200)
+    given = models.JSONField(_("as read"), default=dict)
     measured = models.JSONField(_("measured"))
     limits = models.JSONField(_("limits"))
     passed = models.BooleanField(_("passed"))

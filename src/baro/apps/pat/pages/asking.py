@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -20,7 +22,8 @@ MOST_TEXT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. kind: ``text``, ``number``, ``textarea``, ``select`` or ``check``. options: (value, words)."""
+    """One field. kind: ``text``, ``number``, ``textarea``, ``select``, ``check`` or ``time`` (in the plant's zone).
+    options: (value, words)."""
 
     name: str
     label: Text
@@ -75,3 +78,23 @@ def number(text: str, what: Text, *, whole: bool = False) -> float | None:
         return int(text) if whole else float(text)
     except ValueError as error:
         raise DataInvalid(detail=f"{what}: {text[:40]}") from error
+
+
+def moment(text: str, what: Text) -> datetime:
+    """A time that somebody typed, of the plant's zone where it names none. Raises DataInvalid."""
+    try:
+        found = datetime.fromisoformat(text.strip())
+        return timezone.make_aware(found) if timezone.is_naive(found) else found
+    except (ValueError, OverflowError) as error:
+        raise DataInvalid(detail=f"{what}: {text[:40]}") from error
+
+
+def lines(text: str, what: Text, least: int, most: int) -> list[list[float | None]]:
+    """Numbers that somebody typed, a row a line, `least` to `most` in each; None for a hyphen. Raises DataInvalid."""
+    rows = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        cells = line.replace(";", " ").replace("\t", " ").split()
+        if not least <= len(cells) <= most:
+            raise DataInvalid(detail=f"{what}: {line[:60]}")
+        rows.append([None if cell in ("-", "–") else number(cell, what) for cell in cells])
+    return rows

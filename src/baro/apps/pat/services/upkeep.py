@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,9 +15,12 @@ from baro.apps.ledger.services import Actor, change
 from baro.apps.pat.errors import DataInvalid, StepNotOpen
 from baro.apps.pat.models import Deployment, HealthCheck, ParallelTest, PredictionBlock, UpkeepAlarm
 from baro.apps.pat.predictions import from_bytes
+from baro.apps.pat.standards import verdict_of
 from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
 from baro.apps.plant.models import Instrument
+
+LONGEST_STANDARD = 200
 
 
 def record_parallel_test(
@@ -66,37 +69,31 @@ def record_parallel_test(
 
 
 def record_health_check(
-    user: User,
-    instrument: Instrument,
-    kind: str,
-    standard: str,
-    measured: Mapping[str, float],
-    limits: Mapping[str, Sequence[float | None]],
-    reason: str,
+    user: User, instrument: Instrument, kind: str, standard: str, given: Mapping[str, Any], reason: str
 ) -> HealthCheck:
-    """Write down a check against a standard. measured: name → value; limits: name → [low, high], None for no bound.
+    """Write down a check against a standard: what was read, and the verdict of `science.chemometrics.health` on it.
 
-    It is passed when each value is within its limits. One that is not raises an alarm for every model in use on the
-    instrument. Raises DataInvalid for a value without limits, a limit without a value, or what is no number.
+    given: see `standards.verdict_of`. One that is not passed raises an alarm for every model in use on the instrument,
+    and what the instrument measures is no evidence until a check with the same standard is passed. Raises DataInvalid.
     """
-    if kind not in HealthCheck.Kind.values or not standard.strip():
+    if not 0 < len(standard.strip()) <= LONGEST_STANDARD:
         raise DataInvalid(detail=_("a check names its kind and its standard"))
-    if not measured or set(measured) != set(limits):
-        raise DataInvalid(detail=_("each measured value needs its limits"))
-    passed = all(_within(name, value, limits[name]) for name, value in measured.items())
     with change(user, reason, Permission.ENTER_REFERENCE):
+        verdict, kept = verdict_of(kind, given)
         check = HealthCheck.objects.create(
             company_id=user.company_id,
             instrument=instrument,
             kind=kind,
-            standard=standard,
-            measured=dict(measured),
-            limits={name: list(bounds) for name, bounds in limits.items()},
-            passed=passed,
+            standard=" ".join(standard.split()),
+            given=kept,
+            # JSON has no NaN: what was not found is null
+            measured={name: value if math.isfinite(value) else None for name, value in verdict.measured.items()},
+            limits={name: list(bounds) for name, bounds in verdict.limits.items()},
+            passed=verdict.passed,
             checked_by=user,
         )
-        if not passed:
-            detail = {"check": str(check.id), "kind": kind, "standard": standard}
+        if not verdict.passed:
+            detail = {"check": str(check.id), "kind": kind, "standard": check.standard, "failed": list(verdict.failed)}
             for deployment in instrument.deployments.filter(state=Deployment.State.ACTIVE):
                 _raised(user, deployment, UpkeepAlarm.Kind.HEALTH, detail)
     return check
@@ -140,12 +137,3 @@ def _predicted(deployment: Deployment, lot_no: str, sample: str, digest: str) ->
             if name == sample and digest in ("", table.digest[i].hex()) and math.isfinite(table.value[i]):
                 found[table.digest[i].hex()] = float(table.value[i])
     return found
-
-
-def _within(name: str, value: float, bounds: Sequence[float | None]) -> bool:
-    if len(bounds) != 2 or not all(
-        isinstance(x, (int, float)) and math.isfinite(x) for x in (value, *bounds) if x is not None
-    ):
-        raise DataInvalid(detail=_("%(name)s: value and limits have to be numbers") % {"name": name})
-    low, high = bounds
-    return (low is None or value >= low) and (high is None or value <= high)
