@@ -59,5 +59,5 @@ def drop_cut_off() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than cores, since many tests wait for programs that they have started."""
-    return min(len(os.sched_getaffinity(0)) + 1, MOST)
+    """Two more than cores, since many tests wait for programs that they have started."""
+    return min(len(os.sched_getaffinity(0)) + 2, MOST)
