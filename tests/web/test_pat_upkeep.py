@@ -15,7 +15,7 @@ from baro.apps.pat.models import Deployment, HealthCheck, ParallelTest, UpkeepAl
 from baro.apps.pat.services import watch_models
 from tests.apps.pat.making import Room, rows
 from tests.apps.pat.test_watching import measured, predict
-from tests.plant import Plant
+from tests.plant import Plant, work
 from tests.web.conftest import Browser, SignIn
 from tests.web.serving import CHROMIUM, served
 
@@ -136,6 +136,18 @@ def test_a_check_is_recorded_and_judged(plant: Plant, signed_in: SignIn) -> None
     assert 'data-testid="analyser-nir-1" data-state="failed"' in listed
     assert analyst.get(f"{here}/check?kind=taste").status_code == 404
     assert signed_in("operator1", plant).get(f"{here}/check?kind=lamp").status_code == 403
+
+
+def test_the_live_page_uses_nothing_of_an_analyser_that_failed(plant: Plant, signed_in: SignIn) -> None:
+    verdict = plant.finished("A")
+    browser = signed_in("quality1", plant)
+    here = f"/lots/{verdict.lot.lot_no}"
+    used = browser.get(f"{here}/state.json").json()["predictions"]["usable"]
+    assert sum(used) > 100
+    signed_in("analyst1", plant).post("/pat/analysers/nir-1/check?kind=wavelength", LINES)
+    work(plant.online())
+    assert not any(browser.get(f"{here}/state.json").json()["predictions"]["usable"])
+    assert "분석기가 표준물질 점검을 통과하지 못했습니다" in browser.get(f"{here}/release").content.decode()
 
 
 @pytest.mark.browser

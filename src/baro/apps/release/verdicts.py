@@ -107,6 +107,8 @@ class Basis:
 
 def failed_of(lot: Lot) -> tuple[FailedChecks, ...]:
     """The failed checks of a lot's analysers that bear on its time; call inside a transaction of the company."""
+    if lot.started_at is None:
+        return ()
     return failed_checks(lot.equipment.instruments.all(), lot.started_at, lot.ended_at)
 
 

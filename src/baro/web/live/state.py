@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from math import isfinite
@@ -23,6 +23,7 @@ from baro.apps.plant import queries as plant
 from baro.apps.quality.models import CriterionKind
 from baro.apps.release import queries as release
 from baro.apps.release.models import CriterionState, VerdictState
+from baro.apps.release.verdicts import failed_of
 from baro.historian.errors import HistorianError
 from baro.science.chemometrics import artefact
 from baro.science.chemometrics.model import CalibrationModel as Fitted
@@ -40,7 +41,7 @@ def whole(lot: Lot) -> dict[str, Any]:
     """Everything the page starts from. `cursor` is where the stream goes on."""
     fitted, record = _model(lot)
     blocks = _blocks(lot)
-    tables = [from_bytes(bytes(block.body)) for block in blocks]
+    tables = _tables(lot, blocks)
     rows = _rows(lot, fitted, blocks, tables)
     return {
         "lot": lot_facts(lot),
@@ -65,7 +66,7 @@ def since(lot: Lot, cursor: int, until: int | None = None) -> dict[str, Any]:
     if not blocks:
         return {}
     fitted, _record = _model(lot)
-    tables = [from_bytes(bytes(block.body)) for block in blocks]
+    tables = _tables(lot, blocks)
     return {
         "predictions": _rows(lot, fitted, blocks, tables),
         "spectra": _spectra(lot, blocks, tables, SPECTRA_AT_ONCE),
@@ -170,6 +171,16 @@ def _blocks(lot: Lot, after: int = 0, until: int | None = None) -> list[Predicti
     if until is not None:
         found = found.filter(id__lte=until)
     return list(found.order_by("source", "epoch", "first_seq"))
+
+
+def _tables(lot: Lot, blocks: list[PredictionBlock]) -> list[PredictionTable]:
+    """What blocks hold. Of an analyser that failed a check around the lot nothing is usable."""
+    failed = {one.source for one in failed_of(lot)} if blocks else set()
+    found = []
+    for block in blocks:
+        table = from_bytes(bytes(block.body))
+        found.append(replace(table, inside=np.zeros(len(table), bool)) if block.source in failed else table)
+    return found
 
 
 def _model(lot: Lot) -> tuple[Fitted, CalibrationModel]:

@@ -78,7 +78,7 @@ const draw = {
     return [node, [bound(one.low), bound(one.high), ...traces], {
       showlegend: many, legend: { orientation: "h", y: 1.14, font: { ...font, size: 11 } },
       annotations: ends.map((value) => endLabel(value, short(value))),
-      xaxis: { type: "date", title: { text: words.time } }, yaxis: { title: { text: one.axis }, exponentformat: "e" },
+      xaxis: { type: "date", tickformat: "%m-%d<br>%Y", nticks: 8, title: { text: words.time } }, yaxis: { title: { text: one.axis }, exponentformat: "e" },
     }];
   },
 };
