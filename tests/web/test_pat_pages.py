@@ -284,7 +284,7 @@ def test_a_search_is_started_stopped_gone_on_with_and_gives_a_model(room: Room, 
     assert (model.search_id, model.recipe[-1]) == (found.id, {"step": "pls", "components": 2})  # type: ignore[index]
     history = browser.get("/pat/methods/assay-nir").content.decode()
     assert "assay-nir v1" in history
-    assert "밸리데이션 계획 작성" in history
+    assert "독립 시험 세트를 올리고 확정" in history
 
 
 def test_every_finding_and_every_step_has_words() -> None:

@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from baro.apps.ledger.naming import zone_name
+from baro.apps.pat.next_steps import notices as model_notices
 from baro.apps.people.middleware import PASSWORD_DAYS_KEY
 from baro.apps.people.queries import misuse_of_late
 from baro.apps.people.rights.queries import notices
@@ -48,6 +49,7 @@ MENU = (
     Place("systems", "plant:systems", _("Systems"), group=PLANT),
     Place("pat-methods", "pat:methods", _("Methods"), group=PAT),
     Place("pat-data-sets", "pat:data-sets", _("Data sets"), group=PAT),
+    Place("pat-deployments", "pat-models:deployments", _("Models in use"), group=PAT),
     Place("pat-upkeep", "pat-upkeep:models", _("Model upkeep"), group=PAT),
     Place("pat-health", "pat-upkeep:analysers", _("Analyser checks"), group=PAT),
     Place("audit", "ledger:audit", _("Audit trail"), group=RECORDS),
@@ -102,4 +104,4 @@ def _notices(request: HttpRequest) -> list[tuple[str, str]]:
     part = "HX-Request" in request.headers
     if not user or not user.is_authenticated or part:
         return []
-    return late_notices(user) + notices(user) + file_notices(user)
+    return late_notices(user) + notices(user) + model_notices(user) + file_notices(user)

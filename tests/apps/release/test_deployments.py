@@ -8,8 +8,8 @@ from baro.apps.ledger.services import Program, reading
 from baro.apps.pat.models import CalibrationModel, Deployment, PredictionBlock
 from baro.apps.pat.services import (
     approve_deployment,
-    challengers_on,
     end_deployment,
+    models_on,
     register_model,
     request_deployment,
     sources_in_force,
@@ -95,11 +95,12 @@ def test_a_challenger_predicts_in_the_shadow_and_decides_nothing(plant: Plant) -
     with reading(plant.company):
         instrument = Instrument.objects.get()
     request_deployment(plant.user("science1"), model, instrument, Deployment.Role.CHALLENGER, "to compare")
+    champion = deployment(plant).model.digest
     with reading(plant.company):
-        assert challengers_on(SPECTRA_SOURCE) == [kept.digest]
+        assert models_on(SPECTRA_SOURCE) == [champion, kept.digest]
     verdict = plant.finished("A")
     assert verdict.state == VerdictState.ELIGIBLE
-    assert verdict.evidence["model"]["digest"] != kept.digest
+    assert verdict.evidence["model"]["digest"] == champion
     with reading(plant.company):
         counts = {
             digest: sum(block.count for block in PredictionBlock.objects.filter(model_digest=digest))

@@ -19,7 +19,7 @@ _BLOCKS = """
       EXISTS (SELECT FROM pat_deployment d JOIN pat_calibrationmodel m ON m.id = d.model_id
         JOIN plant_instrument i ON i.id = d.instrument_id
         WHERE d.company_id = p.company_id AND m.digest = p.model_digest AND i.source = p.source
-          AND d.role = 'challenger')
+          AND d.started_at IS NOT NULL)
     FROM pat_predictionblock p WHERE p.company_id = %s AND p.lot_no = %s
     ORDER BY p.source, p.epoch, p.first_seq, p.id
 """
@@ -54,7 +54,7 @@ def _checked(company: UUID, lot_no: str, using: str) -> Iterator[str]:
         cursor.execute(_BLOCKS, [company, lot_no])
         rows = cursor.fetchall()
     tables, suspects = [], []
-    for key, source, epoch, first, last, count, model, digest, body, observed, shadow in rows:
+    for key, source, epoch, first, last, count, model, digest, body, observed, used in rows:
         where = f"pat_predictionblock {key}, lot {lot_no}, {source} {epoch}/{first}-{last}"
         if hashlib.sha256(bytes(body)).digest() != bytes(digest):
             yield f"{where}: has another SHA-256 than recorded"
@@ -70,7 +70,7 @@ def _checked(company: UUID, lot_no: str, using: str) -> Iterator[str]:
             # what was measured where the model was not in force, or around a failed check, is no evidence
             if (deployed is None or source in deployed) and source not in (failed or ()):
                 tables.append(table)
-        elif not shadow:
+        elif not used:
             suspects.append(where)
     if verdict and joined(tables).hash() != verdict[1]:
         yield f"lot {lot_no}: the predictions are not those of its verdict"

@@ -9,9 +9,7 @@ from django.utils.translation import gettext as _
 
 from baro.apps.pat.errors import CriteriaInvalid
 from baro.science.errors import CriterionError
-from baro.science.validation import COMPARISONS, FIGURES, parse
-
-__all__ = ["COMPARISONS", "FIGURES", "checked"]
+from baro.science.validation import parse
 
 
 def checked(criteria: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -20,6 +18,37 @@ def checked(criteria: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         return [criterion.as_json() for criterion in parse(criteria)]
     except CriterionError as error:
         raise CriteriaInvalid(detail=_words(error)) from error
+
+
+def from_lines(text: str) -> list[dict[str, Any]]:
+    """Criteria one a line: figure, comparison, and a limit, or a low and a high one. Raises CriteriaInvalid."""
+    found = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        parts = line.split()
+        if not 3 <= len(parts) <= 4:
+            raise CriteriaInvalid(detail=_("a line takes figure, comparison and limit: %(line)s") % {"line": line[:80]})
+        figure, comparison, *limits = parts
+        try:
+            values = [float(one.replace(",", ".")) for one in limits]
+        except ValueError as error:
+            raise CriteriaInvalid(detail=_("%(figure)s: the limit is no number") % {"figure": figure}) from error
+        limit = {"limit": values[0]} if len(values) == 1 else {"low": values[0], "high": values[1]}
+        found.append({"figure": figure, "comparison": comparison} | limit)
+    return found
+
+
+def to_lines(criteria: Iterable[Mapping[str, Any]]) -> str:
+    """The lines that `from_lines` reads."""
+    return "\n".join(
+        " ".join(
+            [
+                one["figure"],
+                one["comparison"],
+                *(f"{one[name]:g}" for name in ("limit", "low", "high") if name in one),
+            ]
+        )
+        for one in criteria
+    )
 
 
 def _words(error: CriterionError) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from baro.science import validation as science
+
 FIGURES: dict[str, Promise] = {
     "n": _("Number of test samples"),
     "rmsep": _("RMSEP (root mean square error of prediction)"),
@@ -51,6 +53,11 @@ FAULTS: dict[str, Promise] = {
     "slope": _("Baseline tilted (share of the span)"),
 }
 LEVELS: dict[str, Promise] = {"low": _("Low"), "middle": _("Middle"), "high": _("High")}
+
+
+def figure_choices() -> list[tuple[str, str | Promise]]:
+    """(figure, words) of every figure that a criterion can be set for, in their order."""
+    return [(name, FIGURES[name]) for name in science.FIGURES]
 
 
 def number(value: Any) -> str:

@@ -178,7 +178,6 @@ PARAMETERS: dict[str, Promise] = {
     "components": _("latent variables"),
 }
 CHOICES: dict[str, Promise] = {"area": _("area"), "length": _("vector length")}
-COMPARISONS: dict[str, str] = {"at_most": "≤", "at_least": "≥", "within": "± ≤"}
 
 
 @dataclass(frozen=True, slots=True)

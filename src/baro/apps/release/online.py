@@ -26,7 +26,7 @@ from baro.apps.pat.checks import last_failure
 from baro.apps.pat.errors import ModelNotDeployed
 from baro.apps.pat.models import CalibrationModel, PredictionBlock
 from baro.apps.pat.predictions import PredictionTable, joined, predict
-from baro.apps.pat.services import challengers_on, operator_for, store_predictions
+from baro.apps.pat.services import models_on, operator_for, store_predictions
 from baro.apps.release.gathering import Gathered, bad_values, gather, good_values, historian, look, not_observed
 from baro.apps.release.judging import Missing
 from baro.apps.release.models import Outcome, Standing
@@ -50,6 +50,8 @@ BLOCKS_A_STEP = 64
 LOOK_BACK, LOOK_BACK_S = 2_000, 1.0
 # how long the end of a lot is waited for from a source after another one reported it
 SILENT_SOURCE = timedelta(seconds=10)
+# a model that is put in force while a lot runs predicts from then on; how often (seconds) that is looked for
+OTHERS_S = 1.0
 
 
 class _Running:
@@ -67,7 +69,7 @@ class _Running:
         self.states: tuple[str, ...] = ()
         self.unsaved: list[tuple[Block, PredictionTable]] = []
         self.shadow: list[tuple[str, Block, PredictionTable]] = []
-        self.challengers: dict[str, list[str]] = {}
+        self.others: dict[str, tuple[float, list[str]]] = {}
         self._predictions: list[PredictionTable] = []
         self._contents: list[Floats] = []
         self._spectra = self._outside = self._unpredicted = 0
@@ -269,11 +271,14 @@ class Online:
         return True
 
     def _shadow(self, block: Block, running: _Running) -> None:
-        """What the challengers on this analyser say of the same spectra; nothing is decided by it."""
-        if block.source not in running.challengers:
+        """What the other models on this analyser say of the same spectra; nothing of the lot is decided by it."""
+        now = time.monotonic()
+        read_at, others = running.others.get(block.source, (-OTHERS_S, []))
+        if now - read_at >= OTHERS_S:
             with reading(self.company):
-                running.challengers[block.source] = challengers_on(block.source)
-        for digest in running.challengers[block.source]:
+                others = [one for one in models_on(block.source) if one != running.basis.model.digest]
+            running.others[block.source] = now, others
+        for digest in others:
             try:
                 with reading(self.company):
                     operator = operator_for(digest)
@@ -281,7 +286,7 @@ class Online:
                     raise AxisMismatchError
                 running.shadow.append((digest, block, predict(operator, block, spectrum_digests(block))))
             except ScienceError as error:
-                log.error("challenger %s on %s: %s", digest, block.source, error)
+                log.error("model %s on %s: %s", digest, block.source, error)
 
     def _operator(self, running: _Running) -> OnlineOperator:
         if running.operator is None:

@@ -124,6 +124,7 @@ class Channel:
         if new := state.since(lot, self.cursor):
             self.cursor = new["cursor"]
             out.append(("predictions", new))
+        out.append(("others", {"others": state.others(lot)}))
         return out
 
 

@@ -13,11 +13,12 @@ from uuid import UUID
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet, Sum
+from django.urls import reverse
 from django.utils import timezone, translation
 
 from baro.apps.manufacturing.models import Lot
-from baro.apps.pat.models import CalibrationModel, PredictionBlock
+from baro.apps.pat.models import CalibrationModel, Deployment, PredictionBlock
 from baro.apps.pat.predictions import PredictionTable, from_bytes
 from baro.apps.plant import queries as plant
 from baro.apps.quality.models import CriterionKind
@@ -50,6 +51,7 @@ def whole(lot: Lot) -> dict[str, Any]:
         "spectra": _spectra(lot, blocks, tables, SPECTRA_SHOWN),
         "tags": tags(lot),
         "words": says(lot),
+        "others": others(lot),
         "cursor": max((block.id for block in blocks), default=0),
         **pulse(lot.company_id, lot.lot_no),
     }
@@ -147,6 +149,39 @@ def tags(lot: Lot) -> list[dict[str, Any]]:
         }
         for now in found
     ]
+
+
+def others(lot: Lot) -> list[dict[str, Any]]:
+    """What other models on the analysers of the lot's equipment say of its spectra; they decide nothing of it."""
+    on = Deployment.objects.filter(instrument__equipment=lot.equipment).exclude(started_at=None)
+    on = on.exclude(model__digest=lot.strategy.model_digest)
+    if lot.started_at is not None:
+        on = on.filter(Q(ended_at=None) | Q(ended_at__gte=lot.started_at))
+    if lot.ended_at is not None:
+        on = on.filter(started_at__lte=lot.ended_at)
+    found = on.select_related("model__method", "instrument").defer("model__arrays", "model__description")
+    out = []
+    for one in found.order_by("instrument__code", "role", "started_at"):
+        blocks = PredictionBlock.objects.filter(
+            lot_no=lot.lot_no, source=one.instrument.source, model_digest=one.model.digest
+        )
+        newest = blocks.order_by("epoch", "first_seq").last()
+        table = from_bytes(bytes(newest.body)) if newest else None
+        out.append(
+            {
+                "model": str(one.model),
+                "digest": one.model.digest,
+                "address": reverse("pat-models:deployment", args=[one.id]),
+                "instrument": one.instrument.code,
+                "role": {language: _in(language, one.get_role_display) for language, _name in settings.LANGUAGES},
+                "unit": one.model.method.unit if one.model.method else "",
+                "count": blocks.aggregate(sum=Sum("count"))["sum"] or 0,
+                "sample": table.sample[-1] if table else None,
+                "value": _numbers(table.value[-1:], 3)[0] if table else None,
+                "usable": bool(table.usable[-1]) if table else None,
+            }
+        )
+    return out
 
 
 def _decision(decided: list[Any]) -> dict[str, str] | None:

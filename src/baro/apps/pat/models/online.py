@@ -96,7 +96,8 @@ class PredictionBlock(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["company", "lot_no", "source", "epoch", "first_seq"], name="pat_prediction_lot")
+            models.Index(fields=["company", "lot_no", "source", "epoch", "first_seq"], name="pat_prediction_lot"),
+            models.Index(fields=["company", "model_digest", "source", "id"], name="pat_prediction_model"),
         ]
 
     def __str__(self) -> str:

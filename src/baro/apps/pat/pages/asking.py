@@ -18,12 +18,14 @@ from baro.apps.pat.errors import DataInvalid
 
 Text = str | Promise
 MOST_TEXT = 100_000
+LEAST_ROWS = 4
+COMPARISON_WORDS = (("at_most", _("at most")), ("at_least", _("at least")), ("within", _("within ±, or from and to")))
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. kind: ``text``, ``number``, ``textarea``, ``select``, ``check`` or ``time`` (in the plant's zone).
-    options: (value, words)."""
+    """One field. kind: ``text``, ``number``, ``textarea``, ``select``, ``check``, ``time`` (in the plant's zone), or
+    ``criteria``: lines of a figure, a comparison and a limit, chosen from lists. options: (value, words)."""
 
     name: str
     label: Text
@@ -51,14 +53,15 @@ def dialog(
 
     What is refused comes back with the words that were typed.
     """
-    typed = {field.name: request.POST.get(field.name, field.value)[:MOST_TEXT] for field in fields}
+    typed = {field.name: _typed(request, field)[:MOST_TEXT] for field in fields}
     page: dict[str, Any] = {
         "title": title,
         "button": button,
         "note": note,
         "name": name,
         "url": request.get_full_path(),
-        "fields": [(field, typed[field.name]) for field in fields],
+        "fields": [(field, typed[field.name], criteria_rows(typed[field.name])) for field in fields],
+        "comparisons": COMPARISON_WORDS,
     }
     if request.method != "POST":
         return render(request, "pat/dialog.html", page)
@@ -67,6 +70,29 @@ def dialog(
     except BaroError as error:
         return render(request, "pat/dialog_form.html", page | {"error": error}, status=error.status)
     return HttpResponse(status=204, headers={"HX-Redirect": to} if to else {"HX-Refresh": "true"})
+
+
+def why_not(request: HttpRequest, permission: str) -> str:
+    """Why this person finds no button for an act, and who may do it; empty for who may."""
+    if request.user.may(permission):
+        return ""
+    refusal = request.user.why_not(permission)
+    return f"{refusal.text} {refusal.advice_text}"
+
+
+def criteria_rows(text: str) -> list[list[str]]:
+    """(figure, comparison, limits) of each line, and empty rows for more."""
+    rows = [[*line.split(None, 2), "", "", ""][:3] for line in text.splitlines() if line.strip()]
+    return rows + [["", "", ""]] * max(LEAST_ROWS - len(rows), 2)
+
+
+def _typed(request: HttpRequest, field: Field) -> str:
+    """What was typed in a field; the rows of criteria as lines."""
+    names = [f"{field.name}-{part}" for part in ("figure", "comparison", "limit")]
+    if field.kind != "criteria" or names[0] not in request.POST:
+        return request.POST.get(field.name, field.value)
+    rows = zip(*(request.POST.getlist(name) for name in names), strict=False)
+    return "\n".join(" ".join(part.strip() for part in row) for row in rows if row[0] or row[2].strip())
 
 
 def number(text: str, what: Text, *, whole: bool = False) -> float | None:

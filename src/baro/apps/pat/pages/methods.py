@@ -17,11 +17,12 @@ from baro.apps.ledger.dialogs import Act, Given, signature_dialog
 from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.services import content_hash
 from baro.apps.pat import queries, services
-from baro.apps.pat.criteria import COMPARISONS, FIGURES
-from baro.apps.pat.errors import CriteriaInvalid, MethodInvalid
+from baro.apps.pat.criteria import from_lines, to_lines
+from baro.apps.pat.errors import MethodInvalid
+from baro.apps.pat.figure_words import FIGURES, figure_choices, limit_words, unit_of
 from baro.apps.pat.models import CalibrationModel, Method, ModelChange
-from baro.apps.pat.pages.asking import REASON, Field, dialog, number
-from baro.apps.pat.words import COMPARISONS as SIGNS
+from baro.apps.pat.next_steps import next_step
+from baro.apps.pat.pages.asking import REASON, Field, dialog, number, why_not
 from baro.apps.people.roles import Permission
 from baro.apps.quality.models import Product
 
@@ -35,7 +36,7 @@ def methods(request: HttpRequest) -> HttpResponse:
         "section": "pat-methods",
         "rows": queries.method_rows(),
         "develops": request.user.may(Permission.DEVELOP_MODEL),
-        "why_not": _why_not(request, Permission.DEVELOP_MODEL),
+        "why_not": why_not(request, Permission.DEVELOP_MODEL),
     }
     return render(request, "pat/methods.html", page)
 
@@ -45,7 +46,7 @@ def method(request: HttpRequest, code: str) -> HttpResponse:
     """One method: purpose, criteria, scope, models, and its whole history."""
     found = get_object_or_404(Method.objects.select_related("product", "made_by"), code=code)
     models = queries.models_of(found)
-    deployments = [one for model in models for one in model.deployments.select_related("instrument", "model")]
+    deployments = queries.deployments_of(found)
     page = {
         "section": "pat-methods",
         "method": found,
@@ -55,13 +56,15 @@ def method(request: HttpRequest, code: str) -> HttpResponse:
         "changes": found.changes.select_related("old", "new", "requested_by"),
         "data_sets": queries.data_sets_of(found),
         "searches": found.searches.select_related("data_set", "asked_by"),
-        "criteria": [one | {"sign": SIGNS[one["comparison"]]} for one in found.criteria],
+        "criteria": [
+            (FIGURES[one["figure"]], limit_words(one), unit_of(one["figure"], found.unit)) for one in found.criteria
+        ],
         "scope": _scope_told(found.scope),
-        "next": queries.next_step(found, models, deployments),
+        "next": next_step(found, models, deployments),
         "history": queries.history(found),
         "develops": request.user.may(Permission.DEVELOP_MODEL),
         "approves": request.user.may(Permission.APPROVE_MODEL),
-        "why_not": _why_not(request, Permission.DEVELOP_MODEL),
+        "why_not": why_not(request, Permission.DEVELOP_MODEL),
         "can_change": len(models) > 1,
     }
     return render(request, "pat/method.html", page)
@@ -110,18 +113,17 @@ def new(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def criteria(request: HttpRequest, code: str) -> HttpResponse:
-    """The dialog that fixes acceptance criteria, one a line."""
+    """The dialog that sets acceptance criteria."""
     found = _changed(request, code)
-    lines = "\n".join(f"{one['figure']} {one['comparison']} {one['limit']:g}" for one in found.criteria)
-    note = _("One a line: figure, comparison, limit. Figures: %(figures)s. Comparisons: %(comparisons)s.") % {
-        "figures": ", ".join(FIGURES),
-        "comparisons": ", ".join(COMPARISONS),
-    }
-    fields = [Field("criteria", _("Acceptance criteria"), "textarea", lines, hint="rmsep at_most 2.0"), REASON]
+    fields = [
+        Field("criteria", _("Acceptance criteria"), "criteria", to_lines(found.criteria), figure_choices()),
+        REASON,
+    ]
 
     def act(typed: dict[str, str]) -> None:
-        services.set_criteria(request.user, found, _criteria(typed["criteria"]), typed["reason"])
+        services.set_criteria(request.user, found, from_lines(typed["criteria"]), typed["reason"])
 
+    note = _("A validation asks for these. They are fixed before anybody looks at the test set.")
     return dialog(request, _("Acceptance criteria"), _("Set the criteria"), fields, act, note=note, name="criteria")
 
 
@@ -250,11 +252,6 @@ def _needs(request: HttpRequest, permission: str) -> None:
         raise request.user.why_not(permission)
 
 
-def _why_not(request: HttpRequest, permission: str) -> str:
-    """Why a button is not there; empty for who may."""
-    return "" if request.user.may(permission) else request.user.why_not(permission).text
-
-
 def _changed(request: HttpRequest, code: str) -> Method:
     _needs(request, Permission.DEVELOP_MODEL)
     return get_object_or_404(Method, code=code)
@@ -272,20 +269,6 @@ def _model(found: Method, text: str) -> CalibrationModel:
     if model is None:
         raise MethodInvalid(detail=_("the model is none of the list"))
     return model
-
-
-def _criteria(text: str) -> list[dict[str, Any]]:
-    found = []
-    for line in filter(None, (line.strip() for line in text.splitlines())):
-        parts = line.split()
-        if len(parts) != 3:
-            raise CriteriaInvalid(detail=_("a line takes figure, comparison and limit: %(line)s") % {"line": line[:80]})
-        figure, comparison, limit = parts
-        try:
-            found.append({"figure": figure, "comparison": comparison, "limit": float(limit)})
-        except ValueError as error:
-            raise CriteriaInvalid(detail=_("%(figure)s: the limit is no number") % {"figure": figure}) from error
-    return found
 
 
 def _scope(typed: dict[str, str]) -> dict[str, Any]:

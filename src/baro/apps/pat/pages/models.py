@@ -15,15 +15,17 @@ from baro.apps.ledger.dialogs import Act, Given, signature_dialog
 from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.services import content_hash
 from baro.apps.pat import services
+from baro.apps.pat.addresses import deployment_address, protocol_address
+from baro.apps.pat.criteria import from_lines, to_lines
 from baro.apps.pat.errors import CriteriaInvalid
-from baro.apps.pat.figure_words import number
+from baro.apps.pat.figure_words import figure_choices, number
 from baro.apps.pat.models import CalibrationModel, DataSet, Deployment, ValidationRun
-from baro.apps.pat.pages.asking import REASON, Field, dialog
-from baro.apps.pat.pages.protocols import address_of
+from baro.apps.pat.next_steps import next_of_model
+from baro.apps.pat.pages.asking import REASON, Field, dialog, why_not
 from baro.apps.pat.plots import chart_titles, compared, identity_of, model_data, plot_words
+from baro.apps.pat.words import steps_told
 from baro.apps.people.roles import Permission
 from baro.apps.plant.models import Instrument
-from baro.science.validation import COMPARISONS, FIGURES
 
 FIGURE_NAMES = {
     "latent_variables": "LV",
@@ -46,6 +48,7 @@ def model(request: HttpRequest, code: str, version: int) -> HttpResponse:
     unit = _unit(found)
     protocols = list(found.protocols.select_related("test_set"))
     runs = list(ValidationRun.objects.filter(protocol__model_id=found.id).order_by("recorded_at"))
+    deployments = list(found.deployments.select_related("instrument"))
     page: dict[str, Any] = {
         "section": "pat-methods",
         "model": found,
@@ -56,9 +59,11 @@ def model(request: HttpRequest, code: str, version: int) -> HttpResponse:
         ],
         "protocols": [(one, next((run for run in runs if run.protocol_id == one.id), None)) for one in protocols],
         "passed": any(run.passed for run in runs),
-        "deployments": found.deployments.select_related("instrument"),
+        "deployments": deployments,
         "others": _others(found),
-        "next": _next(request, found, runs),
+        "next": next_of_model(found, deployments),
+        "acts": _acts(request, found, runs),
+        "recipe": steps_told(found.recipe or ()),
         "data": data,
         "words": plot_words(unit),
         "titles": chart_titles(),
@@ -72,12 +77,12 @@ def model(request: HttpRequest, code: str, version: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def validate(request: HttpRequest, code: str, version: int) -> HttpResponse:
-    """The dialog that drafts a protocol: a test set and criteria, one a line."""
+    """The dialog that drafts a protocol: a test set and criteria."""
     found = _found(code, version)
     sets = DataSet.objects.filter(
         purpose=DataSet.Purpose.TEST, status=DataSet.Status.FROZEN, axis_digest=found.axis_digest
-    )
-    lines = "\n".join(map(_line, found.method.criteria)) if found.method else ""
+    ).order_by("-frozen_at")
+    lines = to_lines(found.method.criteria) if found.method else ""
     fields = [
         Field(
             "test_set",
@@ -85,7 +90,7 @@ def validate(request: HttpRequest, code: str, version: int) -> HttpResponse:
             "select",
             options=[(str(one.id), f"{one.code} (n = {one.count})") for one in sets] or [("", _("none"))],
         ),
-        Field("criteria", _("Acceptance criteria"), "textarea", lines),
+        Field("criteria", _("Acceptance criteria"), "criteria", lines, figure_choices()),
         REASON,
     ]
 
@@ -93,16 +98,14 @@ def validate(request: HttpRequest, code: str, version: int) -> HttpResponse:
         chosen = sets.filter(id=_uuid(typed["test_set"])).first()
         if chosen is None:
             raise CriteriaInvalid(detail=_("there is no frozen test set on the model's axis"))
-        made = services.draft_protocol(request.user, found, chosen, _criteria(typed["criteria"]), typed["reason"])
-        return address_of(made)
+        made = services.draft_protocol(request.user, found, chosen, from_lines(typed["criteria"]), typed["reason"])
+        return protocol_address(made)
 
-    note = _(
-        "One criterion a line: figure, comparison, limit (or low and high). Figures: %(figures)s."
-        " Comparisons: %(comparisons)s."
-    )
-    told = note % {"figures": ", ".join(FIGURES), "comparisons": ", ".join(COMPARISONS)}
+    note = _("The signature that comes next fixes test set and criteria. Only after it the test set is looked at.")
+    if not sets:
+        note = _("There is no frozen test set on the model's axis. Upload one with the purpose of an independent test.")
     return dialog(
-        request, _("Draft a validation protocol"), _("Draft the protocol"), fields, act, note=told, name="validate"
+        request, _("Draft a validation protocol"), _("Draft the protocol"), fields, act, note=note, name="validate"
     )
 
 
@@ -159,14 +162,29 @@ def deploy(request: HttpRequest, code: str, version: int) -> HttpResponse:
 
     def act(typed: dict[str, str]) -> str:
         instrument = get_object_or_404(instruments, id=_uuid(typed["instrument"]))
-        services.request_deployment(request.user, found, instrument, typed["role"], typed["reason"])
-        return request.path.removesuffix("/deploy")
+        made = services.request_deployment(request.user, found, instrument, typed["role"], typed["reason"])
+        return deployment_address(made)
 
     note = _(
         "A model in force waits for the signature of the head of quality; one in the shadow predicts at once and"
         " decides nothing."
     )
     return dialog(request, _("Use on an instrument"), _("Ask for it"), fields, act, note=note, name="deploy")
+
+
+@require_http_methods(["GET", "POST"])
+def retire(request: HttpRequest, code: str, version: int) -> HttpResponse:
+    """The dialog that takes a model out of use for good."""
+    found = _found(code, version)
+    if not request.user.may(Permission.APPROVE_MODEL):
+        raise request.user.why_not(Permission.APPROVE_MODEL)
+
+    def act(typed: dict[str, str]) -> None:
+        services.retire_model(request.user, found, typed["reason"])
+
+    note = _("It ends on every instrument and never comes back. Its records and what it predicted stay.")
+    words = _("Retire the model")
+    return dialog(request, words, words, [REASON], act, note=note, name="retire")
 
 
 @require_GET
@@ -205,44 +223,40 @@ def compare(request: HttpRequest) -> HttpResponse:
     return render(request, "pat/compare.html", page)
 
 
-def _next(request: HttpRequest, found: CalibrationModel, runs: list[ValidationRun]) -> list[dict[str, Any]]:
+def _acts(request: HttpRequest, found: CalibrationModel, runs: list[ValidationRun]) -> list[dict[str, Any]]:
     """Buttons for what may come next; each with the reason when it cannot be done now, or not by this person."""
     trial, approved = (
         found.status == status for status in (CalibrationModel.Status.TRIAL, CalibrationModel.Status.APPROVED)
     )
     passed = bool(runs) and all(run.passed for run in runs)
-    waits = ""
-    if not trial:
-        waits = _("the model is not for trial any more")
-    elif found.method_id and not passed:
+    over = "" if trial else _("the model is not for trial any more")
+    waits, shadow = over, ""
+    if trial and found.method_id and not passed:
         waits = _("the model has not passed its validation")
+    elif trial and found.registered_by_id == request.user.id:
+        waits = _("who made a model does not approve it")
+    if not approved:
+        # a challenger needs no approval
+        shadow = (over and _("the model is retired")) or _("the model is not approved; it can run in the shadow")
     steps = (
-        (
-            "validate",
-            _("Draft a validation protocol"),
-            Permission.DEVELOP_MODEL,
-            "" if trial else _("the model is not for trial any more"),
-        ),
-        ("approve", _("Approve the model"), Permission.APPROVE_MODEL, waits),
-        (
-            "deploy",
-            _("Use on an instrument"),
-            Permission.DEVELOP_MODEL,
-            "" if approved else _("the model is not approved; it can run in the shadow"),
-        ),
+        ("validate", _("Draft a validation protocol"), Permission.DEVELOP_MODEL, over, over, trial and not passed),
+        ("approve", _("Approve the model"), Permission.APPROVE_MODEL, waits, waits, trial and passed),
+        ("deploy", _("Use on an instrument"), Permission.DEVELOP_MODEL, shadow, "" if trial else shadow, approved),
+        ("retire", _("Retire the model"), Permission.APPROVE_MODEL, "", "", False),
     )
     made = []
-    for key, words, permission, why in steps:
-        may = request.user.may(permission)
-        refused = "" if may else str(request.user.why_not(permission).text)
-        # a challenger needs no approval
-        blocked = refused or (why if key != "deploy" or found.status == CalibrationModel.Status.RETIRED else "")
+    for key, words, permission, why, blocks, due in steps:
+        refused = why_not(request, permission)
+        blocked = refused or blocks
+        if key == "retire" and (refused or found.status == CalibrationModel.Status.RETIRED):
+            continue
         made.append(
             {
                 "key": key,
                 "words": words,
                 "why": blocked or why,
                 "open": not blocked,
+                "primary": due and not blocked,
                 "url": reverse(f"pat-models:{key}", args=[found.code, found.version]),
             }
         )
@@ -270,27 +284,6 @@ def _named(told: str) -> CalibrationModel:
 
 def _unit(found: CalibrationModel) -> str:
     return found.method.unit if found.method else services.operator_for(found.digest).model.unit
-
-
-def _line(criterion: dict[str, Any]) -> str:
-    limits = [criterion["limit"]] if "limit" in criterion else [criterion["low"], criterion["high"]]
-    return " ".join([criterion["figure"], criterion["comparison"], *(f"{one:g}" for one in limits)])
-
-
-def _criteria(text: str) -> list[dict[str, Any]]:
-    """Criteria as somebody typed them, one a line."""
-    found = []
-    for line in filter(None, map(str.strip, text.splitlines())):
-        figure, comparison, *limits = line.split()[:4] if len(line.split()) > 2 else ("", "")
-        try:
-            values = [float(one) for one in limits]
-        except ValueError:
-            values = []
-        if not values:
-            raise CriteriaInvalid(detail=_("%(figure)s: the limit is no number") % {"figure": line[:60]})
-        limit = {"limit": values[0]} if len(values) == 1 else {"low": values[0], "high": values[1]}
-        found.append({"figure": figure, "comparison": comparison} | limit)
-    return found
 
 
 def _uuid(text: str) -> UUID | None:

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
@@ -18,7 +17,8 @@ from baro.apps.ledger.services import content_hash
 from baro.apps.pat import services
 from baro.apps.pat.figure_words import FIGURES, bar, limit_words, number, unit_of
 from baro.apps.pat.models import Protocol, ValidationRun
-from baro.apps.pat.pages.asking import REASON, dialog
+from baro.apps.pat.next_steps import next_of_model
+from baro.apps.pat.pages.asking import REASON, dialog, why_not
 from baro.apps.pat.plots import chart_titles, identity_of, plot_words, test_data
 from baro.apps.pat.report import fault_rows, figure_rows, file_name, sealed_report
 from baro.apps.people.roles import Permission
@@ -37,8 +37,9 @@ def protocol(request: HttpRequest, protocol_id: UUID) -> HttpResponse:
         "protocol": found,
         "model": found.model,
         "run": run,
+        "next": next_of_model(found.model, list(found.model.deployments.all())),
         "looks": found.test_set.looks.exists(),
-        "why_not": _why_not(request),
+        "why_not": why_not(request, Permission.DEVELOP_MODEL),
         "criteria": [_criterion(one, unit) for one in results.get("verdicts", found.criteria)],
         "state": "met" if passed else "failed",
         "shape": "✓" if passed else "✕",
@@ -112,11 +113,6 @@ def report(request: HttpRequest, protocol_id: UUID) -> HttpResponse:
     )
 
 
-def address_of(found: Protocol) -> str:
-    """The page of a protocol."""
-    return reverse("pat-models:protocol", args=[found.id])
-
-
 def _found(protocol_id: UUID) -> Protocol:
     every = Protocol.objects.select_related(
         "model", "model__method", "model__data_set", "test_set", "fixed", "drafted_by"
@@ -126,11 +122,6 @@ def _found(protocol_id: UUID) -> Protocol:
 
 def _run(found: Protocol) -> ValidationRun | None:
     return found.runs.last()
-
-
-def _why_not(request: HttpRequest) -> str:
-    may = request.user.may(Permission.DEVELOP_MODEL)
-    return "" if may else str(request.user.why_not(Permission.DEVELOP_MODEL).text)
 
 
 def _criterion(one: dict[str, Any], unit: str) -> dict[str, Any]:

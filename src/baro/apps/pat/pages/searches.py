@@ -11,10 +11,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from baro.apps.pat import looking, queries, services
+from baro.apps.pat import looking, services
+from baro.apps.pat.addresses import model_address
 from baro.apps.pat.errors import DataInvalid, RecipeInvalid
 from baro.apps.pat.models import DataSet, Method, Search
-from baro.apps.pat.pages.asking import REASON, Field, dialog, number
+from baro.apps.pat.next_steps import next_of_model, next_of_search
+from baro.apps.pat.pages.asking import REASON, Field, dialog, number, why_not
 from baro.apps.pat.script_words import search_words
 from baro.apps.pat.words import all_told, steps_told
 from baro.apps.people.middleware import background
@@ -144,7 +146,7 @@ def build(request: HttpRequest, search_id: UUID) -> HttpResponse:
         made = services.build_model(
             request.user, found.method, found.data_set, recipe.to_json(), typed["reason"], search=found
         )
-        return queries.model_address(made)
+        return model_address(made)
 
     note = steps_told(result["recipe"])
     return dialog(request, _("Build a model"), _("Build the model"), fields, act, note=note, name="build")
@@ -156,6 +158,7 @@ def _now(request: HttpRequest, found: Search) -> dict[str, Any]:
     lowest = min((min(one["rmsecv"]) for one in rows if "rmsecv" in one), default=None)
     running = found.state in ALIVE
     comparison = found.comparison or {}
+    built = list(found.models.defer("arrays", "description").select_related("method").order_by("version"))
     return {
         "search": found,
         "running": running,
@@ -173,10 +176,10 @@ def _now(request: HttpRequest, found: Search) -> dict[str, Any]:
         ],
         "can_resume": found.state in (Search.State.STOPPED, Search.State.FAILED),
         "develops": request.user.may(Permission.DEVELOP_MODEL),
-        "why_not": ""
-        if request.user.may(Permission.DEVELOP_MODEL)
-        else request.user.why_not(Permission.DEVELOP_MODEL).text,
+        "why_not": why_not(request, Permission.DEVELOP_MODEL),
         "drawn": _drawn(found, rows),
+        "built": built,
+        "next": next_of_model(built[-1], list(built[-1].deployments.all())) if built else next_of_search(found),
     }
 
 

@@ -19,10 +19,10 @@ from baro.apps.pat.services.transfers import build_transferred_model, give_up_tr
 from baro.apps.pat.services.upkeep import answer_alarm, raise_alarm, record_health_check, record_parallel_test
 from baro.apps.pat.services.use import (
     approve_deployment,
-    challengers_on,
     deployment_content,
     deployment_holds,
     end_deployment,
+    models_on,
     request_deployment,
     sources_in_force,
 )
@@ -36,7 +36,6 @@ __all__ = [
     "approve_model",
     "build_model",
     "build_transferred_model",
-    "challengers_on",
     "change_content",
     "create_method",
     "deployment_content",
@@ -52,6 +51,7 @@ __all__ = [
     "make_transfer",
     "model_content",
     "model_is_approved",
+    "models_on",
     "operator_for",
     "protocol_content",
     "raise_alarm",

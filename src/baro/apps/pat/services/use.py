@@ -156,12 +156,18 @@ def sources_in_force(model: CalibrationModel) -> tuple[str, ...]:
     return tuple(sorted(one.instrument.source for one in found if deployment_holds(one)))
 
 
-def challengers_on(source: str) -> list[str]:
-    """Digests of the models that predict in the shadow what this analyser measures."""
-    found = Deployment.objects.filter(
-        instrument__source=source, role=Deployment.Role.CHALLENGER, state=Deployment.State.ACTIVE
-    )
-    return list(found.order_by("started_at").values_list("model__digest", flat=True))
+def models_on(source: str) -> list[str]:
+    """Digests of the models that predict what this analyser measures: those in force as signed, and challengers.
+
+    Of them the one that the control strategy of a lot names is evidence of the lot; nothing is decided by the others.
+    """
+    found = Deployment.objects.filter(instrument__source=source, state=Deployment.State.ACTIVE)
+    found = found.select_related("approval", "model", "instrument").defer("model__arrays", "model__description")
+    return [
+        one.model.digest
+        for one in found.order_by("started_at")
+        if one.role == Deployment.Role.CHALLENGER or deployment_holds(one)
+    ]
 
 
 def _model(model_id: UUID) -> CalibrationModel:

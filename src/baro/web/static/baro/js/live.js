@@ -10,7 +10,7 @@ const language = document.documentElement.lang;
 const byId = (id) => document.getElementById(id);
 const SPECTRA = 12, FRAME_MS = 250, LOST_MS = 10000, STALE_MS = 15000, COUNT_MS = 5000;
 
-let lot, model, rows, keys, total, outside, spectra, says, tags, cursor, last, draw, source;
+let lot, model, rows, keys, total, outside, spectra, says, tags, others, cursor, last, draw, source;
 let heard = 0, lost = false, over = false, dirty = new Set();
 
 async function start() {
@@ -23,7 +23,7 @@ async function start() {
     return;
   }
   const state = await answer.json();
-  ({ lot, model, spectra, tags, cursor, last } = state);
+  ({ lot, model, spectra, tags, others, cursor, last } = state);
   says = state.words;
   rows = toRows(state.predictions);
   ({ total, outside } = state.predictions);
@@ -34,7 +34,7 @@ async function start() {
   };
   byId("model-line").textContent = modelLine(model, language);
   heard = performance.now();
-  touch("spectra", "rows", "says", "tags");
+  touch("spectra", "rows", "says", "tags", "others");
   listen();
 }
 
@@ -52,6 +52,7 @@ function listen() {
     touch("says", "rows");
   });
   on("tags", (body) => { tags = body.tags; touch("tags"); });
+  on("others", (body) => { others = body.others; touch("others"); });
   on("beat", (body) => { last = body.last; touch("link"); });
   on("reload", start);
   on("ended", end);
@@ -105,6 +106,7 @@ function paint() {
   }
   if (due.has("says")) showSays();
   if (due.has("tags")) drawStrips(byId("tags"), tags, language);
+  if (due.has("others")) showOthers();
   showLink();
   root.dataset.tablets = total;
   root.dataset.ready = "yes";
@@ -141,6 +143,25 @@ function showSays() {
   const { gaps } = says;
   byId("gaps").textContent = gaps.open ? words.gap_open : gaps.count ? fill(words.gaps, gaps) : words.no_gaps;
   byId("gaps").classList.toggle("review-text", gaps.open || gaps.missing > 0);
+}
+
+// Models on the same analyser that decide nothing of this lot
+function showOthers() {
+  byId("others").hidden = !others.length;
+  byId("others-rows").replaceChildren(...others.map((one) => {
+    const row = byId("other-template").content.firstElementChild.cloneNode(true);
+    row.dataset.testid = `other-${one.model.replace(" v", "-")}`;
+    row.dataset.count = one.count;
+    const link = row.querySelector("a");
+    link.href = one.address;
+    link.textContent = one.model;
+    row.querySelector(".o-digest").textContent = one.digest.slice(0, 12);
+    row.querySelector(".o-role").textContent = `${one.instrument} · ${one.role[language]}`;
+    row.querySelector(".o-count").textContent = one.count.toLocaleString("en");
+    row.querySelector(".o-sample").textContent = one.sample ?? words.no_data;
+    row.querySelector(".o-value").textContent = one.value === null ? "" : `${one.usable ? "" : "× "}${one.value.toPrecision(4)} ${one.unit}`;
+    return row;
+  }));
 }
 
 function criterionCard(list, criterion) {

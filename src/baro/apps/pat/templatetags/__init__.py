@@ -1,0 +1,1 @@
+"""Tags of the PAT room's templates."""
