@@ -44,7 +44,6 @@ def deployment(request: HttpRequest, deployment_id: UUID) -> HttpResponse:
         "section": "pat-deployments",
         "deployment": found,
         "model": found.model,
-        "holds": services.deployment_holds(found),
         "approves": approves,
         "ends": ends,
         "why_not": _why_not(request, found),

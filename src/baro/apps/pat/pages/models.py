@@ -149,6 +149,8 @@ def deploy(request: HttpRequest, code: str, version: int) -> HttpResponse:
     """The dialog that asks for the model's use on an instrument."""
     found = _found(code, version)
     instruments = Instrument.objects.order_by("code")
+    approved = found.status == CalibrationModel.Status.APPROVED
+    role = Deployment.Role.CHAMPION if approved else Deployment.Role.CHALLENGER
     fields = [
         Field(
             "instrument",
@@ -156,7 +158,7 @@ def deploy(request: HttpRequest, code: str, version: int) -> HttpResponse:
             "select",
             options=[(str(one.id), f"{one.code} · {one.title}") for one in instruments] or [("", _("none"))],
         ),
-        Field("role", _("role"), "select", options=list(Deployment.Role.choices)),
+        Field("role", _("Role"), "select", role, list(Deployment.Role.choices)),
         REASON,
     ]
 
