@@ -11,7 +11,7 @@ const count = data.sample?.length ?? 0;
 const error = data.predicted?.map((value, i) => value - data.reference[i]);
 const outside = data.t2?.map((value, i) => value > 1 || data.q[i] > 1);
 
-const framed = (more) => layout({ margin: { l: 56, r: 20, t: 8, b: 44 }, dragmode: "select", selectdirection: "any", ...more });
+const framed = (more) => layout({ margin: { l: 56, r: 20, t: 8, b: 50 }, dragmode: "select", selectdirection: "any", ...more });
 const line = (x0, y0, x1, y1, style, refs = {}) => ({ type: "line", x0, y0, x1, y1, line: style, layer: "below", ...refs });
 const level = (y, style) => line(0, y, 1, y, style, { xref: "paper" });
 const upright = (x, style) => line(x, 0, x, 1, style, { yref: "paper" });
