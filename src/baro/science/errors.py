@@ -67,6 +67,35 @@ class NotCompilableError(ScienceError):
     """The fitted pipeline is not of a form that can be compiled for online use."""
 
 
+class ExchangeError(ScienceError):
+    """A model cannot be written for another program, or that of another program not be read.
+
+    step: the step that stands against it, or the part; why: a sentence with placeholders for `facts`.
+    """
+
+    def __init__(self, step: str, why: str, **facts: Any) -> None:
+        self.step = step
+        self.why = why
+        self.facts = facts
+        super().__init__(f"{step}: {why % facts}.")
+
+
+class NotExportableError(ExchangeError):
+    """The model has no form of the other kind."""
+
+
+class PipelineRefusedError(ExchangeError):
+    """A pipeline of another program holds what is not read here."""
+
+
+class ExtraMissingError(ScienceError):
+    """What reads or writes this kind of file is not installed."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        super().__init__(f"The package {package} is not installed: pip install 'baro[interop]' brings it.")
+
+
 class ArtefactDamaged(ScienceError):
     """The model artefact is not the one that was approved."""
 

@@ -17,6 +17,7 @@ from chemotools.scatter import (
 from sklearn.base import BaseEstimator
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from baro.science.chemometrics.baseline import AsymmetricLeastSquares, ReweightedLeastSquares
 from baro.science.chemometrics.detrend import Detrend
@@ -37,8 +38,12 @@ _MAKERS: dict[str, Callable[..., BaseEstimator]] = {
     "savgol": lambda window, polyorder, deriv: SavitzkyGolay(
         window_length=window, polyorder=polyorder, deriv=deriv, mode="interp"
     ),
+    "savgol_nearest": lambda window, polyorder, deriv: SavitzkyGolay(
+        window_length=window, polyorder=polyorder, deriv=deriv, mode="nearest"
+    ),
     "norris": lambda window, gap, deriv: NorrisWilliams(window_length=window, gap_size=gap, deriv=deriv),
     "normalise": lambda norm: NormScaler({"area": 1, "length": 2}[norm]),
+    "autoscale": StandardScaler,
     "asls": AsymmetricLeastSquares,
     "arpls": ReweightedLeastSquares,
     "pls": lambda components: PLSRegression(n_components=components, scale=False),

@@ -16,6 +16,7 @@ from chemotools.scatter import (
 from scipy.signal import savgol_coeffs
 from sklearn.feature_selection import SelectorMixin
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from baro.science.chemometrics.baseline import AsymmetricLeastSquares, ReweightedLeastSquares
 from baro.science.chemometrics.detrend import Detrend
@@ -90,9 +91,11 @@ def _epo(step: ExternalOrthogonalisation, width: int) -> Operation:
 
 
 def _savgol(step: SavitzkyGolay, width: int) -> Operation:
-    if step.mode != "interp":
-        raise NotCompilableError(f"Savitzky-Golay with the ends {step.mode!r}: only 'interp' has a compiled form.")
     window, order, deriv = step.window_length_, step.polyorder_, step.deriv_
+    if step.mode == "nearest" and window % 2:
+        return FILTER_NEAREST, window, 0, [savgol_coeffs(window, order, deriv=deriv, use="dot")]
+    if step.mode != "interp":
+        raise NotCompilableError(f"Savitzky-Golay with the ends {step.mode!r} has no compiled form.")
     # at each position of the outermost window, the polynomial of that window is what scipy takes too
     at = [savgol_coeffs(window, order, deriv=deriv, pos=i, use="dot") for i in range(window)]
     half = window // 2
@@ -109,6 +112,12 @@ def _norm(step: NormScaler, width: int) -> Operation:
     if step.l_norm not in (1, 2):
         raise NotCompilableError(f"The norm {step.l_norm} has no compiled form.")
     return NORM, step.l_norm, 0, []
+
+
+def _autoscale(step: StandardScaler, width: int) -> Operation:
+    if not (step.with_mean and step.with_std):
+        raise NotCompilableError("StandardScaler has a compiled form with mean and standard deviation, not with one.")
+    return BANDED, 1, 0, [-step.mean_ / step.scale_, 1.0 / step.scale_]
 
 
 def _asls(step: AsymmetricLeastSquares, width: int) -> Operation:
@@ -134,6 +143,7 @@ _MAKERS: dict[type, Callable[[Any, int], Operation]] = {
     SavitzkyGolay: _savgol,
     NorrisWilliams: _norris,
     NormScaler: _norm,
+    StandardScaler: _autoscale,
     AsymmetricLeastSquares: _asls,
     ReweightedLeastSquares: _arpls,
 }

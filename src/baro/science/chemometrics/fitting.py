@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import GroupKFold, KFold
+from sklearn.pipeline import Pipeline
 
 from baro.science.chemometrics.calibration import (
     CrossValidation,
@@ -86,16 +87,30 @@ def fit(
     Raises CalibrationDataError, RecipeError, NotCompilableError.
     """
     at = np.asarray(axis, dtype=np.float64)
-    x, y = checked(spectra, reference, at.size)
-    components = recipe.components
-    if len(y) < max(LEAST_SAMPLES, components + 3):
-        raise CalibrationDataError(
-            f"{len(y)} spectra are too few for {components} latent variables: at least"
-            f" {max(LEAST_SAMPLES, components + 3)} are needed."
-        )
-    if np.ptp(y) == 0.0:
-        raise CalibrationDataError("All reference values are the same: there is nothing to calibrate.")
+    x, y = _enough(at, spectra, reference, recipe)
     pipeline = recipe.pipeline(at).fit(x, y)
+    return described(
+        purpose, at, x, y, recipe, pipeline, groups=groups, samples=samples, seed=seed, provenance=provenance
+    )
+
+
+def described(
+    purpose: Purpose,
+    axis: npt.ArrayLike,
+    spectra: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    recipe: Recipe,
+    pipeline: Pipeline,
+    *,
+    groups: Groups = None,
+    samples: Sequence[str] | None = None,
+    seed: int = SEED,
+    provenance: Mapping[str, Any] | None = None,
+) -> RecipeModel:
+    """The model of a pipeline that was fitted by `recipe` to these very spectra, here or elsewhere. As `fit`."""
+    at = np.asarray(axis, dtype=np.float64)
+    x, y = _enough(at, spectra, reference, recipe)
+    components = recipe.components
     pls = pipeline[-1]
     fitted, t2, q = diagnostics(pipeline, x)
     left = leave_out(at, x, y, recipe, groups, seed)
@@ -152,3 +167,15 @@ def fit(
             **(provenance or {}),
         },
     )
+
+
+def _enough(axis: Floats, spectra: npt.ArrayLike, reference: npt.ArrayLike, recipe: Recipe) -> tuple[Floats, Floats]:
+    x, y = checked(spectra, reference, axis.size)
+    least = max(LEAST_SAMPLES, recipe.components + 3)
+    if len(y) < least:
+        raise CalibrationDataError(
+            f"{len(y)} spectra are too few for {recipe.components} latent variables: at least {least} are needed."
+        )
+    if np.ptp(y) == 0.0:
+        raise CalibrationDataError("All reference values are the same: there is nothing to calibrate.")
+    return x, y

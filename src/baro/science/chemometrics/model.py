@@ -169,6 +169,23 @@ class CalibrationModel(Fitted):
         freeze_arrays(self.calibration)
         if len(self.axis) < self.preprocessing.window_length:
             raise NotCompilableError("The spectrum is shorter than the derivative's window.")
+        check_arrays(self, len(self.axis))
+
+
+def check_arrays(model: Fitted, width: int) -> None:
+    """Raises NotCompilableError unless the arrays of a model fit the channels (q) that its regression sees, and each
+    other. What runs it looks at no bounds."""
+    count = model.y_loadings.size
+    shapes = {
+        "centre": (width,),
+        "rotations": (count, width),
+        "loadings": (count, width),
+        "y_loadings": (count,),
+        "score_variance": (count,),
+    }
+    for name, shape in shapes.items():
+        if getattr(model, name).shape != shape:
+            raise NotCompilableError(f"The {name} of the model are {getattr(model, name).shape}, not {shape}.")
 
 
 def freeze_arrays(owner: Any) -> None:

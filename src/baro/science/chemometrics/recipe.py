@@ -56,8 +56,12 @@ STEPS: dict[str, Spec] = {
     "savgol": Spec(
         {"window": 15, "polyorder": 2, "deriv": 1}, {"window": (3, 101), "polyorder": (0, 5), "deriv": (0, 3)}
     ),
+    "savgol_nearest": Spec(  # beyond the ends the outermost value goes on
+        {"window": 15, "polyorder": 2, "deriv": 1}, {"window": (3, 101), "polyorder": (0, 5), "deriv": (0, 3)}
+    ),
     "norris": Spec({"window": 5, "gap": 3, "deriv": 1}, {"window": (3, 51), "gap": (3, 51), "deriv": (1, 2)}),
     "normalise": Spec({"norm": "length"}, choices={"norm": ("area", "length")}),
+    "autoscale": Spec(learns=True),
     "asls": Spec({"stiffness": 1e5, "asymmetry": 0.01}, {"stiffness": (1.0, 1e12), "asymmetry": (1e-4, 0.5)}),
     "arpls": Spec({"stiffness": 1e5}, {"stiffness": (1.0, 1e12)}),
     "pls": Spec({"components": 1}, {"components": (1, 60)}, regression=True),
@@ -166,8 +170,11 @@ def _consistent(name: str, parameters: Mapping[str, Any]) -> None:
     for key in ("window", "gap"):
         if key in parameters and parameters[key] % 2 == 0:
             raise RecipeError(f"{name}: {key} has to be odd, not {parameters[key]}.")
-    if name == "savgol" and not parameters["deriv"] <= parameters["polyorder"] < parameters["window"]:
-        raise RecipeError("savgol: deriv must not exceed polyorder, and polyorder has to be below window.")
+    if (
+        name in ("savgol", "savgol_nearest")
+        and not parameters["deriv"] <= parameters["polyorder"] < parameters["window"]
+    ):
+        raise RecipeError(f"{name}: deriv must not exceed polyorder, and polyorder has to be below window.")
 
 
 def _ranges(ranges: Any) -> None:

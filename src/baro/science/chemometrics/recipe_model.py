@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from baro.science.chemometrics.model import CalibrationSet, Fitted, Floats, Limits, freeze_arrays
+from baro.science.chemometrics.model import CalibrationSet, Fitted, Floats, Limits, check_arrays, freeze_arrays
 from baro.science.chemometrics.program import Program
 from baro.science.chemometrics.recipe import Recipe
+from baro.science.errors import NotCompilableError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +46,10 @@ class RecipeModel(Fitted):
     def __post_init__(self) -> None:
         for owner in (self, self.calibration, self.program):
             freeze_arrays(owner)
+        self.program.check(self.channels)
+        check_arrays(self, self.program.channels_out)
+        if self.scores.shape != (len(self.scores), self.latent_variables):
+            raise NotCompilableError("The scores of the model do not fit its latent variables.")
 
     @property
     def inner_axis(self) -> Floats:

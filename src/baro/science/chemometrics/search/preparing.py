@@ -18,7 +18,7 @@ from baro.science.chemometrics.region import Region
 
 Floats = npt.NDArray[np.float64]
 KEPT_BYTES = 256 * 2**20
-LINEAR = frozenset({"detrend", "savgol", "norris"})
+LINEAR = frozenset({"detrend", "savgol", "savgol_nearest", "norris"})
 _REGRESSION = Step.parse({"step": "pls", "components": 1})
 
 
