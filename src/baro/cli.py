@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from baro import __version__, logs
-from baro.commands import agent, archive, check, connect, data, formats, gateway, log, model, oneway, people
+from baro.commands import agent, archive, check, connect, data, formats, gateway, log, model, oneway, opcua, people
 from baro.config import config
 from baro.gxp import DemoRefused, StartRefused, require
 from baro.starting import find_database, prepare, setup_django, stop_event
@@ -27,6 +27,7 @@ data.register(app, verify)
 gateway.register(app)
 model.register(app)
 oneway.register(app)
+opcua.register(app)
 people.register(app)
 log.register(app, verify)
 
