@@ -7,7 +7,7 @@ TEST_PROCESSES ?= auto
 export NO_MKDOCS_2_WARNING = 1
 export BARO_HOME ?= $(CURDIR)/.baro
 
-.PHONY: help install demo clean-demo test lint format docs tables bench soak science-report
+.PHONY: help install demo clean-demo test lint format docs tables bench soak science-report notebook
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 16
@@ -46,6 +46,9 @@ docs: install    ## build the documentation into site/
 tables: install  ## the pages that are made of data and of the tests: docs/validation, the table of file formats
 	$(BIN)/python -m tests.validation.tables
 	$(BIN)/python -m tests.edge.formats.tables
+
+notebook: install  ## run the notebook of the tutorial, and put its outputs and figures into its pages
+	$(BIN)/python -m tests.docs.notebook
 
 science-report: install  ## what the chemometrics reaches on real data, as docs/science.md
 	$(BIN)/python -m tests.science.report
