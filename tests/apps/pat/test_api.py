@@ -65,6 +65,18 @@ def test_a_model_goes_out_as_a_file_and_comes_in(room: Room) -> None:
     assert refused.status_code == 403
 
 
+def test_a_model_goes_out_for_other_programs(room: Room) -> None:
+    asked = client(room.plant, "science1")
+    skops = asked.get("/api/v1/pat/models/tablet-assay/1/file?kind=skops")
+    assert skops["Content-Disposition"] == 'attachment; filename="tablet-assay-1.skops"'
+    form = {"code": "again", "reason": "to compare", "file": SimpleUploadedFile("model.skops", skops.content)}
+    assert asked.post("/api/v1/pat/models", form).json()["code"] == "tablet-assay"
+    onnx = asked.get("/api/v1/pat/models/tablet-assay/1/file?kind=onnx")
+    assert onnx["Content-Type"] == "application/octet-stream"
+    assert b"baro.axis_digest" in onnx.content
+    assert asked.get("/api/v1/pat/models/tablet-assay/1/file?kind=pickle").status_code == 422
+
+
 def test_a_laboratory_system_writes_parallel_tests(room: Room) -> None:
     plant = room.plant
     lot_no = plant.finished("A").lot.lot_no

@@ -12,6 +12,7 @@ from ninja import Field, File, Form, Query, Router, Schema
 from ninja.files import UploadedFile
 from pydantic import AwareDatetime
 
+from baro.apps.pat.exchanging import Kind, written
 from baro.apps.pat.models import (
     CalibrationModel,
     DataSet,
@@ -22,7 +23,7 @@ from baro.apps.pat.models import (
     Search,
     TestLook,
 )
-from baro.apps.pat.packing import model_of, pack
+from baro.apps.pat.packing import model_of
 from baro.apps.pat.services import import_model, record_parallel_test
 
 router = Router(tags=["pat"])
@@ -30,12 +31,16 @@ PAGE = 100
 FILE: dict[str, Any] = {
     "responses": {
         200: {
-            "description": "A zip of description, arrays and digest.",
-            "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+            "description": "A zip of description, arrays and digest, a .skops file (also a zip) or an ONNX file.",
+            "content": {
+                media: {"schema": {"type": "string", "format": "binary"}}
+                for media in ("application/zip", "application/octet-stream")
+            },
         }
     }
 }
 First = Query(0, ge=0, le=10**9)
+WRITTEN_AS = Query(Kind.PACKAGE, description="package: the registered bytes. skops, onnx: copies for other programs.")
 
 
 class MethodOut(Schema):
@@ -226,14 +231,13 @@ def model(request: HttpRequest, code: str, version: int) -> dict[str, Any]:
 
 
 @router.get("/models/{code}/{version}/file", summary="The model as a file", openapi_extra=FILE)
-def model_file(request: HttpRequest, code: str, version: int) -> HttpResponse:
+def model_file(request: HttpRequest, code: str, version: int, kind: Kind = WRITTEN_AS) -> HttpResponse:
     found = model_of(code, version)
-    name = f"{found.code}-{found.version}.zip"
-    return HttpResponse(
-        pack(found),
-        content_type="application/zip",
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "ETag": f'"{found.digest}"'},
-    )
+    file = written(found, kind)
+    headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+    if kind == Kind.PACKAGE:
+        headers["ETag"] = f'"{found.digest}"'
+    return HttpResponse(file.body, content_type=file.media, headers=headers)
 
 
 @router.post("/models", response=ModelOut, summary="Take a model file in, for trial")

@@ -97,3 +97,31 @@ class ModelUnknown(BaroError):
     status = 404
     message = _("There is no model %(model)s.")
     advice = _("Look at the list of models for its code and version.")
+
+
+class ModelNotExportable(BaroError):
+    code = "PAT-0021"
+    status = 422
+    message = _("The model %(model)s cannot be written as %(kind)s. %(step)s: %(why)s.")
+    advice = _("Carry it as a package, which every installation of Baro takes in.")
+
+
+class PipelineRefused(BaroError):
+    code = "PAT-0022"
+    status = 422
+    message = _("The pipeline cannot be taken in. %(step)s: %(why)s.")
+    advice = _("Fit it with steps of the list in the documentation, and save it with skops.")
+
+
+class PipelineIncomplete(BaroError):
+    code = "PAT-0023"
+    status = 422
+    message = _("The file holds a pipeline of another program, which brings no limits.")
+    advice = _("Take it in by baro model import with --data: the spectra and reference values that it was fitted to.")
+
+
+class ExtraMissing(BaroError):
+    code = "PAT-0024"
+    status = 501
+    message = _("The package %(package)s, which such files need, is not installed.")
+    advice = _("Have it installed with the extra interop of Baro.")

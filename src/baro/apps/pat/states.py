@@ -67,6 +67,7 @@ STEPS: dict[type[models.Model], tuple[Step, ...]] = {
     CalibrationModel: (
         Step(None, CalibrationModel.Status.TRIAL, "build_model", _DEVELOP),
         Step(None, CalibrationModel.Status.TRIAL, "import_model", _DEVELOP),
+        Step(None, CalibrationModel.Status.TRIAL, "import_pipeline", _DEVELOP),
         Step(
             CalibrationModel.Status.TRIAL,
             CalibrationModel.Status.APPROVED,

@@ -16,6 +16,7 @@ from baro.apps.ledger.errors import RecordChanged
 from baro.apps.ledger.models import Meaning, Signature
 from baro.apps.ledger.services import Actor, Opened, change, content_hash, reading, sign, signature_holds
 from baro.apps.pat.errors import DataInvalid, DataSetClosed, RecipeInvalid, StepNotOpen
+from baro.apps.pat.exchanging import Calibration, as_model, carried, is_pipeline, opened
 from baro.apps.pat.models import CalibrationModel, DataSet, Deployment, Method, PredictionBlock, Search, ValidationRun
 from baro.apps.pat.packing import unpack
 from baro.apps.pat.predictions import PredictionTable
@@ -26,6 +27,7 @@ from baro.apps.people.segregation import Duty, check_duty
 from baro.apps.people.services import reauthenticate
 from baro.edge.blocks import Block
 from baro.science.chemometrics import artefact, fitting
+from baro.science.chemometrics.artefact import ModelArtefact
 from baro.science.chemometrics.calibration import Purpose
 from baro.science.chemometrics.model import Fitted
 from baro.science.chemometrics.operator import OnlineOperator
@@ -95,13 +97,36 @@ def register_model(
 def import_model(actor: Actor, code: str, name_ko: str, name_en: str, body: bytes, reason: str) -> CalibrationModel:
     """Take in a model file that another installation, or this one, exported; it is for trial.
 
-    Raises ModelFileInvalid, and RecipeInvalid for a code that is none or that of a method.
+    A package, or a .skops file that carries its model. Raises ModelFileInvalid, PipelineRefused, PipelineIncomplete for
+    a pipeline of another program, ExtraMissing, and RecipeInvalid for a code that is none or that of a method.
     """
+    _may_take_in(actor, code)
+    model = carried(body) if is_pipeline(body) else unpack(body)
+    return register_model(actor, code, name_ko or name_en or code, name_en or name_ko or code, model, reason)
+
+
+def import_pipeline(
+    actor: Actor, code: str, name_ko: str, name_en: str, body: bytes, purpose: Purpose, data: Calibration, reason: str
+) -> CalibrationModel:
+    """Take in a fitted pipeline of another program with the spectra that it was fitted to; it is for trial.
+
+    Its numbers stay as they are, limits and figures are made from left-out batches. A .skops file that carries a model
+    of ours is taken in as that model. Raises PipelineRefused, which names the step, DataInvalid, ExtraMissing,
+    RecipeInvalid.
+    """
+    _may_take_in(actor, code)
+    found = opened(body)
+    names = name_ko or name_en or code, name_en or name_ko or code
+    if not isinstance(found, ModelArtefact):
+        found = artefact.dumps(as_model(found, purpose, data))
+    return register_model(actor, code, *names, found, reason)
+
+
+def _may_take_in(actor: Actor, code: str) -> None:
     if actor.id is not None and not actor.may(Permission.DEVELOP_MODEL):
         raise actor.why_not(Permission.DEVELOP_MODEL)
     if not SLUG.fullmatch(code):
         raise RecipeInvalid(detail=_("a code is made of letters, digits, - and _"))
-    return register_model(actor, code, name_ko or name_en or code, name_en or name_ko or code, unpack(body), reason)
 
 
 def keep_transferred(
