@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baro.science.chemometrics._kernels import FLATNESS
 from baro.science.chemometrics.compiling import (
     ARPLS,
     ASLS,
@@ -150,6 +149,8 @@ def _predict(graph: _Graph, model: RecipeModel) -> None:
 
 def _sound(graph: _Graph, x: str) -> str:
     """(n,) whether a spectrum is finite and has any variation, as the operator decides it."""
+    from baro.science.chemometrics._kernels import FLATNESS  # with numba, for which no page should wait
+
     mean = graph.reduced("ReduceMean", x, keep=False)
     deviation = _deviation(graph, graph("Sub", x, graph.reduced("ReduceMean", x)), keep=False)
     least = graph("Mul", graph("Abs", mean), graph.numbers(FLATNESS))
