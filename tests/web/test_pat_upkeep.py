@@ -147,6 +147,12 @@ def test_the_live_page_uses_nothing_of_an_analyser_that_failed(plant: Plant, sig
     signed_in("analyst1", plant).post("/pat/analysers/nir-1/check?kind=wavelength", LINES)
     work(plant.online())
     assert not any(browser.get(f"{here}/state.json").json()["predictions"]["usable"])
+    with reading(plant.company):
+        model = Deployment.objects.get().id
+    assert (
+        f"출하 여부와 관계없이 평가하십시오: {verdict.lot.lot_no}."
+        in browser.get(f"/pat/upkeep/{model}").content.decode()
+    )
     assert "분석기가 표준물질 점검을 통과하지 못했습니다" in browser.get(f"{here}/release").content.decode()
 
 

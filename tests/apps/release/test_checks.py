@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from baro.apps.ledger.services import reading
-from baro.apps.pat.models import HealthCheck, PredictionBlock
+from baro.apps.pat.models import HealthCheck, PredictionBlock, UpkeepAlarm
 from baro.apps.pat.services import record_health_check
 from baro.apps.plant.models import Instrument
+from baro.apps.release.errors import CheckFailed
 from baro.apps.release.models import Standing, Verdict, VerdictState
+from baro.apps.release.services import decide
 from baro.apps.release.verification import verify_batch
 from baro.demo.seed import SPECTRA_SOURCE
 from tests.plant import LOTS, Plant, work
@@ -63,6 +65,10 @@ def test_the_first_check_after_a_lot_speaks_of_it_too(plant: Plant) -> None:
     assert before.state == VerdictState.ELIGIBLE
     assert "failed_checks" not in before.evidence["master_data"]
     checked(plant, 2.0)
+    with pytest.raises(CheckFailed):  # whether or not the worker has judged it again
+        decide(plant.user("quality1"), plant.password, LOTS["A"].number, "released", "agreed", before.content_hash)
+    with reading(plant.company):
+        assert UpkeepAlarm.objects.get().detail["lots"] == [LOTS["A"].number]
     work(plant.online())
     after = plant.final_verdict(LOTS["A"].number)
     assert after.state == VerdictState.NEEDS_REVIEW

@@ -126,7 +126,11 @@ def alarm_told(alarm: UpkeepAlarm, unit: str) -> str:
         ) % {"lot": detail["at"], "of": t2["of"], "t2": t2["count"], "q": q["count"], "most": t2["most"]}
     if alarm.kind == UpkeepAlarm.Kind.HEALTH:
         kind = dict(HealthCheck.Kind.choices).get(detail["kind"], detail["kind"])
-        return str(_("Check not passed: %(kind)s, %(standard)s.")) % {"kind": kind, "standard": detail["standard"]}
+        told = str(_("Check not passed: %(kind)s, %(standard)s.")) % {"kind": kind, "standard": detail["standard"]}
+        if lots := detail.get("lots"):
+            since = _("Say what it means for the lots measured since the last passed check, released or not: %(lots)s.")
+            told = f"{told} {str(since) % {'lots': ', '.join(lots)}}"
+        return told
     return str(_("No parallel test for %(days)s days, since %(since)s.")) % {
         "days": detail["days"],
         "since": detail["since"],

@@ -36,6 +36,13 @@ class LateData(BaroError):
     advice = _("Wait a moment until the lot has been judged again, then read the new verdict.")
 
 
+class CheckFailed(BaroError):
+    code = "REL-0009"
+    status = 409
+    message = _("An analyser of lot %(lot)s failed a check after the verdict, so nothing was signed.")
+    advice = _("Wait a moment until the lot has been judged again, then read the new verdict.")
+
+
 class NotApproved(BaroError):
     code = "REL-0006"
     status = 409

@@ -32,7 +32,7 @@ from baro.apps.release.judging import Missing
 from baro.apps.release.models import Outcome, Standing
 from baro.apps.release.services import announce, final_verdict, record_verdict
 from baro.apps.release.tasks import seal_lot
-from baro.apps.release.verdicts import Basis, Judged, Root, contents, failed_of, judged, judged_criteria
+from baro.apps.release.verdicts import Basis, Judged, Root, checks_differ, contents, failed_of, judged, judged_criteria
 from baro.edge.blocks import Block, EventKind, Kind, spectrum_digests
 from baro.historian.bodies import open_body
 from baro.historian.errors import HistorianError
@@ -363,9 +363,7 @@ class Online:
                 last = final_verdict(lot)
                 if last and look(lot).differs_from(last.evidence):
                     late.append((lot, "observations came after the final verdict"))
-                elif last and [one.kept() for one in failed_of(lot)] != last.evidence["master_data"].get(
-                    "failed_checks", []
-                ):
+                elif last and checks_differ(failed_of(lot), last.evidence):
                     late.append((lot, "a check of the analyser failed after the final verdict"))
         for lot, why in late:
             with change(self.actor, why):

@@ -23,7 +23,7 @@ from baro.apps.release import errors
 from baro.apps.release.certificates import content_of, sealed
 from baro.apps.release.gathering import look
 from baro.apps.release.models import Certificate, Decision, Outcome, Verdict, VerdictState
-from baro.apps.release.verdicts import Basis, Judged, verdict_hash
+from baro.apps.release.verdicts import Basis, Judged, checks_differ, verdict_hash
 
 # what a person may decide, by verdict: a failed real-time release test has no way to a release
 ALLOWED: dict[VerdictState, tuple[Outcome, ...]] = {
@@ -75,7 +75,7 @@ def decide(
 
     Raises NotPermitted, OtherSite for a role that counts at another site only, WrongPassword, Locked,
     ReasonMissing, LotUnknown, LotNotComplete, OutcomeNotAllowed, AlreadyDecided, RecordChanged, LateData,
-    NotApproved, TrailNotReviewed, SealFailed, and what `sign` raises.
+    CheckFailed, NotApproved, TrailNotReviewed, SealFailed, and what `sign` raises.
     """
     if not user.may(Permission.DECIDE_RELEASE):
         raise user.why_not(Permission.DECIDE_RELEASE)
@@ -98,6 +98,8 @@ def decide(
         basis = Basis.of(lot)
         if look(lot).differs_from(verdict.evidence):
             raise errors.LateData(lot=lot_no)
+        if checks_differ(basis.failed, verdict.evidence):
+            raise errors.CheckFailed(lot=lot_no)
         if wanted is Outcome.RELEASED and not (basis.approved and basis.strategy_hash == _strategy_of(verdict)):
             raise errors.NotApproved(lot=lot_no)
         if wanted is Outcome.RELEASED:

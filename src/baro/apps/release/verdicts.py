@@ -112,6 +112,11 @@ def failed_of(lot: Lot) -> tuple[FailedChecks, ...]:
     return failed_checks(lot.equipment.instruments.all(), lot.started_at, lot.ended_at)
 
 
+def checks_differ(failed: Iterable[FailedChecks], evidence: Mapping[str, Any]) -> bool:
+    """Do the failed checks that bear on a lot differ from those that a verdict with this `evidence` knew?"""
+    return [one.kept() for one in failed] != evidence["master_data"].get("failed_checks", [])
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A verdict before it is a record. `content_hash` covers lot, state, criteria and evidence."""

@@ -21,6 +21,7 @@ from baro.apps.people.roles import Permission
 from baro.apps.plant.models import Instrument
 
 LONGEST_STANDARD = 200
+MOST_LOTS = 200
 
 
 def record_parallel_test(
@@ -94,8 +95,11 @@ def record_health_check(
         )
         if not verdict.passed:
             detail = {"check": str(check.id), "kind": kind, "standard": check.standard, "failed": list(verdict.failed)}
-            for deployment in instrument.deployments.filter(state=Deployment.State.ACTIVE):
-                _raised(user, deployment, UpkeepAlarm.Kind.HEALTH, detail)
+            deployments = instrument.deployments.filter(state=Deployment.State.ACTIVE).select_related("model")
+            for deployment in deployments.defer("model__arrays", "model__description"):
+                _raised(
+                    user, deployment, UpkeepAlarm.Kind.HEALTH, detail | {"lots": _lots_since_passed(check, deployment)}
+                )
     return check
 
 
@@ -116,6 +120,17 @@ def answer_alarm(user: User, alarm_id: UUID, answer: str, reason: str) -> Upkeep
         alarm.answered_by, alarm.answered_at, alarm.answer = user, timezone.now(), answer.strip()
         alarm.save(update_fields=["answered_by", "answered_at", "answer"])
     return alarm
+
+
+def _lots_since_passed(check: HealthCheck, deployment: Deployment) -> list[str]:
+    """Lots that the model predicted on the analyser since it last passed a check of this kind with this standard: what
+    the failure means for them, released or not, has to be assessed."""
+    same = HealthCheck.objects.filter(instrument=check.instrument_id, kind=check.kind, standard__iexact=check.standard)
+    passed = same.filter(passed=True).order_by("-recorded_at").values_list("recorded_at", flat=True).first()
+    blocks = PredictionBlock.objects.filter(source=check.instrument.source, model_digest=deployment.model.digest)
+    if passed is not None:
+        blocks = blocks.filter(recorded_at__gt=passed)
+    return list(blocks.exclude(lot_no="").order_by("lot_no").values_list("lot_no", flat=True).distinct()[:MOST_LOTS])
 
 
 def _raised(actor: Actor, deployment: Deployment, kind: str, detail: Mapping[str, Any]) -> UpkeepAlarm:
