@@ -32,7 +32,7 @@ from ikpls.fast_cross_validation.numpy import PLS
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
-from baro.science.chemometrics.fitting import folds
+from baro.science.chemometrics.folding import folds
 from baro.science.chemometrics.search import Candidate, Progress, SearchSpace, search
 from baro.science.chemometrics.search.crossval import Plan
 from baro.science.chemometrics.search.preparing import Preparer

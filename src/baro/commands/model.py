@@ -198,7 +198,7 @@ def table_of(progress: Progress) -> Table:
     shown = Table(box=box.SIMPLE, pad_edge=False)
     for name, justify in (
         ("Rank", "right"), ("Within 1 SE", "left"), ("LV", "right"), ("RMSECV", "right"), ("SE", "right"),
-        ("Lowest", "right"), ("at LV", "right"), ("H-T", "right"), ("Recipe", "left"),
+        ("Lowest", "right"), ("at LV", "right"), ("1-SE", "right"), ("H-T", "right"), ("Recipe", "left"),
     ):  # fmt: skip
         shown.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for one in progress.ranked[:SHOWN]:
@@ -214,6 +214,7 @@ def table_of(progress: Progress) -> Table:
             f"{one['se'][at]:.2g}" if one["se"][at] is not None else "",
             f"{one['rmsecv'][lowest]:.4g}",
             str(one["lowest"]),
+            str(one["one_se"]),
             str(one["haaland_thomas"]),
             " → ".join(str(step) for step in recipe.preprocessing) or "as measured",
         )

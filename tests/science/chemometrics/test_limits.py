@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from baro.science.chemometrics.calibration import diagnostics
-from baro.science.chemometrics.fitting import fit, folds
+from baro.science.chemometrics.fitting import fit
+from baro.science.chemometrics.folding import folds
 from baro.science.chemometrics.limits import (
     chi2_limit,
     chi2_moments,

@@ -16,15 +16,18 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from baro.science.chemometrics import artefact
 from baro.science.chemometrics.baseline import AsymmetricLeastSquares, ReweightedLeastSquares
+from baro.science.chemometrics.building import fitted
 from baro.science.chemometrics.calibration import Purpose
 from baro.science.chemometrics.compiling import compile_steps
 from baro.science.chemometrics.detrend import Detrend
-from baro.science.chemometrics.fitting import fit, folds
+from baro.science.chemometrics.fitting import fit
+from baro.science.chemometrics.folding import folds
 from baro.science.chemometrics.operator import OnlineOperator
 from baro.science.chemometrics.orthogonal import ExternalOrthogonalisation
 from baro.science.chemometrics.recipe import STEPS, Recipe
 from baro.science.chemometrics.recipe_model import RecipeModel
 from baro.science.chemometrics.region import Region
+from baro.science.chemometrics.selection import IntervalPLS
 from baro.science.errors import ArtefactDamaged, CalibrationDataError, NotCompilableError, RecipeError
 
 AXIS = np.linspace(1000.0, 1700.0, 71)
@@ -53,6 +56,9 @@ CHAINS = [
     [{"step": "asls", "stiffness": 1000.0}],
     [{"step": "arpls", "stiffness": 1000.0}],
     [{"step": "region", "ranges": [[1000, 1500]]}, {"step": "msc"}, {"step": "savgol"}, {"step": "snv"}],
+    [{"step": "vip", "components": 2}],
+    [{"step": "region", "ranges": [[1100, 1650]]}, {"step": "snv"}, {"step": "savgol"}, {"step": "vip", "least": 5}],
+    [{"step": "snv"}, {"step": "ipls", "intervals": 7, "components": 3, "most": 3}],
 ]
 
 
@@ -199,6 +205,9 @@ def test_values_beyond_the_calibration_are_marked() -> None:
         ([{"step": "region", "ranges": "all"}, {"step": "pls"}], "pairs"),
         ([{"step": "snv"}, {"step": "region", "ranges": [[1, 5]]}, {"step": "pls"}], "first"),
         ([{"step": "pls"}, {"step": "pls"}], "one regression"),
+        ([{"step": "vip"}, {"step": "snv"}, {"step": "pls"}], "chosen last"),
+        ([{"step": "ipls"}, {"step": "vip"}, {"step": "pls"}], "chosen last"),
+        ([{"step": "ipls", "direction": "up"}, {"step": "pls"}], "one of forward, backward"),
         ([{"step": "epo"}, {"step": "pls"}], "rows of numbers"),
         ([{"step": "epo", "spectra": [[1.0, 2.0], [1.0]]}, {"step": "pls"}], "rows of numbers"),
         ([{"step": "epo", "spectra": [[1.0, float("nan")]]}, {"step": "pls"}], "rows of numbers"),
@@ -213,6 +222,27 @@ def test_a_wrong_recipe_says_what_is_wrong(told: list[dict], words: str) -> None
 def test_a_region_that_is_too_small_for_the_window_is_refused() -> None:
     with pytest.raises(RecipeError, match="6 channels are too few"):
         recipe([{"step": "region", "ranges": [[1000, 1050]]}, {"step": "savgol", "window": 9}], 2).pipeline(AXIS)
+
+
+def test_a_choice_that_may_leave_too_few_channels_is_refused() -> None:
+    with pytest.raises(RecipeError, match="3 channels are too few"):
+        recipe([{"step": "vip", "least": 3}], 5).pipeline(AXIS)
+    with pytest.raises(RecipeError, match="1 channels are too few"):
+        recipe([{"step": "ipls", "intervals": 40}], 2).pipeline(AXIS)
+    x, y = made()
+    kept = recipe([{"step": "vip", "threshold": 9.0, "least": 12}], 5).pipeline(AXIS).fit(x, y)[:-1].transform(x)
+    assert kept.shape == (40, 12)
+
+
+def test_a_choice_does_not_split_batches() -> None:
+    x, y = made()
+    chosen = recipe([{"step": "ipls", "intervals": 7, "most": 2}], 2)
+    batches = np.repeat(np.arange(8), 5)
+    told = fitted(chosen, AXIS, x, y, batches)[0].history_
+    assert told == IntervalPLS(7, 5, most=2).fit(x, y, groups=batches).history_
+    assert told != fitted(chosen, AXIS, x, y)[0].history_
+    with pytest.raises(CalibrationDataError, match="batch"):
+        fit(PURPOSE, AXIS, x, y, chosen, groups=["one"] * 40)
 
 
 def test_what_is_known_to_disturb_is_gone() -> None:

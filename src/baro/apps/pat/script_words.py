@@ -25,6 +25,7 @@ def explorer_words() -> dict[str, str]:
         "number": _("Number in the set"),
         "excluded": _("excluded"),
         "told": _("%(n)s spectra · %(points)s points each"),
+        "so_far": _("%(n)s of %(all)s spectra so far · %(points)s points each"),
         "reduced_minmax": _("reduced 1:%(k)s, highest and lowest kept"),
         "chosen": _("%(n)s chosen"),
         "score": _("Direction %(n)s"),
@@ -42,7 +43,7 @@ def explorer_words() -> dict[str, str]:
 def recipe_words() -> dict[str, Any]:
     """Steps of preprocessing that can be chosen, with words, first values, bounds and choices of their parameters.
 
-    Not those that need spectra of interferents, which nobody types.
+    Not those that need spectra of interferents, which nobody types, and not those that look at the reference values.
     """
     return {
         name: {
@@ -59,7 +60,7 @@ def recipe_words() -> dict[str, Any]:
             ],
         }
         for name, spec in SPECS.items()
-        if not spec.regression and "spectra" not in spec.defaults
+        if not spec.regression and not spec.supervised and "spectra" not in spec.defaults
     }
 
 

@@ -7,28 +7,47 @@ a file of its own, in any format of `edge.formats`, and a table names their samp
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import PurePath
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
+from django.core.files.base import File
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from baro.apps.pat import bundles
 from baro.apps.pat.errors import DataInvalid
 from baro.apps.pat.samples import Row
-from baro.edge.errors import FormatError
-from baro.edge.formats import Spectra, formats, recognise
-from baro.edge.formats.grid import DELIMITERS, Grid, cell_number, excel_grid, is_excel, split, text_grid
+from baro.apps.pat.tables import (
+    HEAD_BYTES,
+    HEAD_ROWS,
+    MOST_POINTS,
+    PROBLEMS_TOLD,
+    Wide,
+    decimal_of,
+    delimiter_of,
+    of_grid,
+    of_text,
+    problem,
+    refuse,
+    too_many,
+    unique,
+)
+from baro.edge.errors import FormatError, FormatUnknownError
+from baro.edge.formats import Format, Spectra, formats, recognise
+from baro.edge.formats.grid import Grid, cell_number, excel_grid, is_excel, is_text, text_grid
 from baro.edge.formats.text import iso_time
 
 ROLES = ("sample", "batch", "reference", "time")
-LEAST_CHANNELS, HEAD_ROWS, PROBLEMS_TOLD = 3, 20, 6
-AXIS = re.compile(r"^(?:[A-Za-z_ ]*?)([+-]?\d+(?:[.,]\d+)?)\s*(?:nm|cm-1|cm\^-1|cm⁻¹|µm|um)?$")
+MOST_BYTES, SMALL = 1 << 30, 1 << 23
+"""Of all files together; and of a text that is cut into cells as a whole."""
+MOST_VARIABLES, MOST_TEXT = 50, 200
 NAMED = {
     "sample": re.compile(r"sample|^id$|name|시료|샘플|검체|spectrum|file|번호", re.I),
     "batch": re.compile(r"batch|lot|배치|제조번호|로트", re.I),
@@ -77,7 +96,8 @@ class Upload:
         return [row[at] for row in self.cells]
 
     def rows(self, roles: dict[str, str]) -> list[Row]:
-        """The samples by the chosen columns. Without one, names are numbers and each sample is its own batch.
+        """The samples by the chosen columns. Without one, names are numbers and each sample is its own batch. The other
+        columns are its variables.
 
         Raises DataInvalid, which names line and column of what cannot be read.
         """
@@ -88,7 +108,25 @@ class Upload:
         batches = self._texts(roles.get("batch", ""), samples)
         references = self._read(roles.get("reference", ""), self._number, _("no number"))
         times = self._read(roles.get("time", ""), _moment, _("no date or time, such as 2026-03-01 09:30"))
-        return [Row(*told) for told in zip(samples, batches, references, times, self.spectra, strict=True)]
+        others = self._variables({name for name in roles.values() if name})
+        beside = [dict(zip(others, told, strict=True)) for told in zip(*others.values(), strict=True)]
+        found = zip(samples, batches, references, times, self.spectra, beside or [{}] * len(samples), strict=True)
+        return [Row(*told) for told in found]
+
+    def _variables(self, taken: set[str]) -> dict[str, list[Any]]:
+        """What the columns without a role hold: numbers where nothing else is in them, else texts."""
+        found: dict[str, list[Any]] = {}
+        for name in self.columns:
+            texts = [text.strip() for text in self.column(name)]
+            if name in taken or not any(texts):
+                continue
+            numbers = [self._number(text) if text else None for text in texts]
+            plain = all(number is not None for number, text in zip(numbers, texts, strict=True) if text)
+            found[name[:100]] = numbers if plain else [text[:MOST_TEXT] for text in texts]
+        if len(found) > MOST_VARIABLES:
+            told = {"count": len(found), "most": MOST_VARIABLES}
+            raise DataInvalid(detail=_("%(count)s columns beside the spectra; at most %(most)s are kept") % told)
+        return found
 
     def _texts(self, name: str, otherwise: list[str]) -> list[str]:
         if not name:
@@ -107,8 +145,8 @@ class Upload:
             value = read(text) if text.strip() else None
             values.append(value)
             if value is None and text.strip():
-                problems.append(_problem(line, name, text, why))
-        _refuse(problems)
+                problems.append(problem(line, name, text, why))
+        refuse(problems)
         return values
 
     def _number(self, text: str) -> float | None:
@@ -136,37 +174,84 @@ class Upload:
         return self._filled(name) and len(set(texts)) == len(texts)
 
 
-def read_uploads(files: Sequence[tuple[str, bytes]]) -> Upload:
-    """(name, content) of files as one upload. Raises DataInvalid, which names the file, row and column."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one file holds: a table that is no more than text yet, a table with spectra, or spectra on one axis."""
+
+    name: str
+    what: Grid | Wide | Spectra
+    unit: str = ""
+
+
+def read_uploads(files: Sequence[tuple[str, bytes | File[bytes]]]) -> Upload:
+    """(name, content) of files as one upload: a table, an npz of arrays, spectrum files with a table of their samples,
+    or zip files of these. A long table is never in memory as a whole.
+
+    Raises DataInvalid, which names the file, row and column.
+    """
     if not files:
         raise DataInvalid(detail=_("no file was chosen"))
-    origin = [
-        {"name": name[:200], "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files
+    opened = [(name, _opened(data)) for name, data in files]
+    origin = [_origin(name, file) for name, file in opened]
+    if sum(one["bytes"] for one in origin) > MOST_BYTES:
+        raise DataInvalid(detail=_("the files are larger than %(most)s MB together") % {"most": MOST_BYTES >> 20})
+    found = [
+        one for (name, file), told in zip(opened, origin, strict=True) for one in _of_file(name, file, told["bytes"])
     ]
-    tables, spectra = [], []
-    for name, data in files:
-        found, table = _of_file(name, data)
-        spectra += found
-        if table is not None:
-            tables.append((name, table))
+    spectra = [(one.name, one.what) for one in found if isinstance(one.what, Spectra)]
+    tables = [one for one in found if not isinstance(one.what, Spectra)]
     if not spectra:
         if len(tables) != 1:
             raise DataInvalid(
                 detail=_("give one table with spectra, or spectrum files with one table of their samples")
             )
-        return _wide(*tables[0], origin)
+        wide = (
+            tables[0].what if isinstance(tables[0].what, Wide) else of_grid(tables[0].name, cast(Grid, tables[0].what))
+        )
+        told = wide.columns, wide.cells, wide.lines, wide.axis, wide.spectra
+        return Upload(*told, origin, tables[0].unit, wide.decimal)
     if len(tables) > 1:
-        raise DataInvalid(detail=_("two tables: %(names)s") % {"names": ", ".join(name for name, _grid in tables)})
-    return _matched(spectra, tables[0][1] if tables else None, origin)
+        raise DataInvalid(detail=_("two tables: %(names)s") % {"names": ", ".join(one.name for one in tables)})
+    if tables and not isinstance(tables[0].what, Grid):
+        raise DataInvalid(detail=_("%(file)s holds spectra of its own; send it alone") % {"file": tables[0].name})
+    return _matched(spectra, cast(Grid, tables[0].what) if tables else None, origin)
 
 
-def _of_file(name: str, data: bytes) -> tuple[list[tuple[str, Spectra]], Grid | None]:
+def _opened(data: bytes | File[bytes]) -> BinaryIO:
+    if isinstance(data, bytes):
+        return io.BytesIO(data)
+    data.seek(0)
+    return cast(BinaryIO, data.file)
+
+
+def _origin(name: str, file: BinaryIO) -> dict[str, Any]:
+    digest = hashlib.file_digest(file, "sha256")
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return {"name": name[:200], "sha256": digest.hexdigest(), "bytes": size}
+
+
+def _of_file(name: str, file: BinaryIO, size: int, bundled: bool = False) -> list[_Found]:
+    kind = "" if bundled else bundles.kind_of(file)
     try:
-        known = recognise(data)
-        if known.NAME != "table":
-            reading = known.read(data, name)
-            return [(name, block) for block in reading.spectra if block.form == "spectrum"], None
-        return [], excel_grid(data) if is_excel(data) else text_grid(data, _delimiter(data))
+        if kind == "npz":
+            return [_Found(name, *bundles.of_npz(name, file))]
+        if kind == "zip":
+            return _of_members(name, file)
+        head = file.read(HEAD_BYTES)
+        if not is_text(head):
+            head += file.read()
+        known = _known(head)
+        if known is None and size > SMALL and is_text(head):
+            file.seek(0)
+            return [_Found(name, of_text(name, file))]
+        data = head + file.read()
+        if known is not None:
+            blocks = [block for block in known.read(data, name).spectra if block.form == "spectrum"]
+            return [_Found(name, _single(block)) for block in blocks]
+        return [_Found(name, excel_grid(data) if is_excel(data) else text_grid(data, delimiter_of(data)))]
+    except DataInvalid:
+        raise
     except FormatError as error:
         raise DataInvalid(detail=f"{name}: {error}") from error
     except Exception as error:
@@ -174,98 +259,32 @@ def _of_file(name: str, data: bytes) -> tuple[list[tuple[str, Spectra]], Grid | 
         raise DataInvalid(detail=f"{name}: {type(error).__name__}: {error}") from error
 
 
-def _delimiter(data: bytes) -> str:
-    """The separator that cuts the first lines into the most cells, the same number each."""
-    head = data[: 1 << 22].decode("utf-8-sig", errors="replace").splitlines()[:HEAD_ROWS]
-    best = ("", 1)
-    for delimiter in DELIMITERS:
-        try:
-            counts = [len(split(line, delimiter)) for line in head if line.strip()]
-        except ValueError:
-            continue
-        if counts and min(counts) > best[1]:
-            best = (delimiter, min(counts))
-    return best[0] or ","
-
-
-def _wide(name: str, grid: Grid, origin: list[dict[str, Any]]) -> Upload:
-    head, first, last, axis = _head(name, grid)
-    names = _unique([text.strip() or _("column %(n)s") % {"n": i + 1} for i, text in enumerate(grid.rows[head])])
-    body = [(head + 2 + i, row) for i, row in enumerate(grid.rows[head + 1 :]) if any(cell.strip() for cell in row)]
-    if not body:
-        raise DataInvalid(detail=_("%(file)s: there is no row under the heads") % {"file": name})
-    decimal = _decimal(grid, [row[first:last] for _line, row in body[:HEAD_ROWS]])
-    spectra = np.empty((len(body), last - first), dtype=np.float32)
-    problems: list[str] = []
-    for i, (line, row) in enumerate(body):
-        if len(row) < last:
-            problems.append(
-                _("row %(row)s has %(found)s cells, the heads %(expected)s")
-                % {"row": line, "found": len(row), "expected": len(names)}
-            )
-        else:
-            spectra[i] = _spectrum(row[first:last], decimal, line, names[first:last], problems)
-        if len(problems) >= PROBLEMS_TOLD:
-            break
-    _refuse(problems, name)
-    beside = [at for at in range(len(names)) if not first <= at < last]
-    cells = [[row[at].strip() if at < len(row) else "" for at in beside] for _line, row in body]
-    lines = [line for line, _row in body]
-    return Upload([names[at] for at in beside], cells, lines, axis, spectra, origin, decimal=decimal)
-
-
-def _head(name: str, grid: Grid) -> tuple[int, int, int, npt.NDArray[np.float64]]:
-    """(row, first column, column after the last, axis) of the heads: the longest run of places that rise or fall."""
-    best: tuple[int, int, int, list[float]] = (0, 0, 0, [])
-    for number, row in enumerate(grid.rows[:HEAD_ROWS]):
-        places = [AXIS.match(cell.strip()) for cell in row]
-        start = 0
-        while start < len(row):
-            run: list[float] = []
-            for found in places[start:]:
-                value = float(found[1].replace(",", ".")) if found else None
-                if value is None or (run and value == run[-1]):
-                    break
-                if len(run) > 1 and (value > run[-1]) != (run[1] > run[0]):
-                    break
-                run.append(value)
-            # the first row with a run as long as any counts: further down are the spectra themselves
-            if len(run) > len(best[3]):
-                best = (number, start, start + len(run), run)
-            start += max(1, len(run))
-        if len(best[3]) >= max(LEAST_CHANNELS, len(row) // 2):
-            break
-    if len(best[3]) < LEAST_CHANNELS:
-        raise DataInvalid(
-            detail=_("%(file)s: no row of heads that are places on the axis, such as 1100, 1102, 1104") % {"file": name}
-        )
-    return best[0], best[1], best[2], np.array(best[3])
-
-
-def _decimal(grid: Grid, rows: Sequence[Sequence[str]]) -> str:
-    cells = [cell for row in rows for cell in row]
-    return (
-        ","
-        if grid.delimiter not in ("", ",")
-        and any("," in cell for cell in cells)
-        and not any("." in cell for cell in cells)
-        else "."
-    )
-
-
-def _spectrum(
-    cells: list[str], decimal: str, line: int, names: list[str], problems: list[str]
-) -> npt.NDArray[np.float32]:
+def _known(head: bytes) -> Format | None:
+    """The format of a file that begins so; None for a table, and for a text that no format claims: what it lacks as a
+    table is told by row and column. Raises FormatError."""
     try:
-        values = np.array(cells if decimal == "." else [cell.replace(",", ".") for cell in cells], dtype=np.float64)
-        if np.isfinite(values).all():
-            return values.astype(np.float32)
-    except ValueError:
-        pass
-    for cell, name in zip(cells, names, strict=True):
-        if cell_number(cell, decimal) is None:
-            problems.append(_problem(line, name, cell, _("no number")))
-    return np.full(len(cells), np.nan, dtype=np.float32)
+        known = recognise(head)
+    except FormatUnknownError:
+        if is_text(head):
+            return None
+        raise
+    return None if known.NAME == "table" else known
+
+
+def _of_members(name: str, file: BinaryIO) -> list[_Found]:
+    found: list[_Found] = []
+    points = 0
+    for member, opened, size in bundles.members(name, file):
+        found += (new := _of_file(member, opened, size, bundled=True))
+        points += sum(one.what.values.size for one in new if isinstance(one.what, Spectra))
+        if points > MOST_POINTS:
+            raise too_many(name)
+    return found
+
+
+def _single(block: Spectra) -> Spectra:
+    """With values as they are kept: ten thousand files are in memory at once."""
+    return replace(block, values=block.values.astype(np.float32))
 
 
 def _matched(found: list[tuple[str, Spectra]], table: Grid | None, origin: list[dict[str, Any]]) -> Upload:
@@ -282,7 +301,7 @@ def _matched(found: list[tuple[str, Spectra]], table: Grid | None, origin: list[
         stem = PurePath(name).stem
         own = block.samples if len(block.values) > 1 else (block.samples[0] or stem,)
         names += [text or f"{stem}-{i + 1}" for i, text in enumerate(own)]
-        spectra.append(block.values.astype(np.float32))
+        spectra.append(block.values.astype(np.float32, copy=False))
     values = np.concatenate(spectra)
     stems = [PurePath(name).stem for name, block in found for _value in block.values]
     if table is None:
@@ -303,7 +322,7 @@ def _joined(
     rows = [row for row in table.rows if any(cell.strip() for cell in row)]
     if len(rows) < 2:
         raise DataInvalid(detail=_("the table of samples has no rows"))
-    columns = _unique([text.strip() or _("column %(n)s") % {"n": i + 1} for i, text in enumerate(rows[0])])
+    columns = unique([text.strip() or _("column %(n)s") % {"n": i + 1} for i, text in enumerate(rows[0])])
     body = [[*(cell.strip() for cell in row), *[""] * len(columns)][: len(columns)] for row in rows[1:]]
     best: tuple[int, int, list[str]] = (0, 0, names)
     for keys in (names, stems):
@@ -328,7 +347,7 @@ def _joined(
             % {"count": len(unused), "names": ", ".join(unused[:PROBLEMS_TOLD])}
         )
     cells, lines = [body[i] for i in chosen], [i + 2 for i in chosen]
-    decimal = _decimal(table, body[:HEAD_ROWS])
+    decimal = decimal_of(table.delimiter, body[:HEAD_ROWS])
     return Upload(columns, cells, lines, first.axis, values, origin, first.x_unit, decimal, notes)
 
 
@@ -336,30 +355,6 @@ def _moment(text: str) -> datetime | None:
     """A time; one without a zone is the plant's."""
     found = iso_time(text.strip())
     return found if found is None or found.tzinfo else timezone.make_aware(found)
-
-
-def _unique(names: list[str]) -> list[str]:
-    seen: dict[str, int] = {}
-    out = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return out
-
-
-def _problem(line: int, column: str, text: str, why: str) -> str:
-    return _("row %(row)s, column %(column)s: %(text)s is %(why)s") % {
-        "row": line,
-        "column": column,
-        "text": f"'{text[:40]}'" if text.strip() else _("(empty)"),
-        "why": why,
-    }
-
-
-def _refuse(problems: list[str], name: str = "") -> None:
-    if problems:
-        told = "; ".join(problems[:PROBLEMS_TOLD]) + (" …" if len(problems) > PROBLEMS_TOLD else "")
-        raise DataInvalid(detail=f"{name}: {told}" if name else told)
 
 
 def readable() -> list[str]:

@@ -164,6 +164,8 @@ STEPS: dict[str, Promise] = {
     "autoscale": _("Autoscaling"),
     "asls": _("Baseline, asymmetric least squares"),
     "arpls": _("Baseline, arPLS"),
+    "vip": _("Channels by VIP"),
+    "ipls": _("Intervals of channels (iPLS)"),
     "pls": _("Partial least squares (PLS)"),
 }
 PARAMETERS: dict[str, Promise] = {
@@ -178,8 +180,18 @@ PARAMETERS: dict[str, Promise] = {
     "stiffness": _("stiffness"),
     "asymmetry": _("asymmetry"),
     "components": _("latent variables"),
+    "threshold": _("threshold"),
+    "least": _("channels at the least"),
+    "intervals": _("intervals"),
+    "most": _("intervals at most"),
+    "direction": _("direction"),
 }
-CHOICES: dict[str, Promise] = {"area": _("area"), "length": _("vector length")}
+CHOICES: dict[str, Promise] = {
+    "area": _("area"),
+    "length": _("vector length"),
+    "forward": _("adding intervals"),
+    "backward": _("removing intervals"),
+}
 
 
 @dataclass(frozen=True, slots=True)

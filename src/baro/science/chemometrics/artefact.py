@@ -51,7 +51,7 @@ def dumps(model: Fitted) -> ModelArtefact:
         raise NotCompilableError
     for entry in fields(CalibrationSet):
         arrays[f"calibration.{entry.name}"] = getattr(model.calibration, entry.name)
-    npz = _pack(arrays)
+    npz = packed(arrays)
     description: dict[str, Any] = {
         "arrays_sha256": hashlib.sha256(npz).hexdigest(),
         "axis_digest": model.axis_digest,
@@ -71,13 +71,13 @@ def loads(json_bytes: bytes, npz_bytes: bytes, expected_digest: str) -> Calibrat
 
     Raises ArtefactDamaged, which names the file, and ArtefactFormatError for another format.
     """
-    _check("JSON", expected_digest, json_bytes)
+    check("JSON", expected_digest, json_bytes)
     description = json.loads(json_bytes)
     if (found := description.get("format")) not in (FORMAT, RECIPE_FORMAT):
         raise ArtefactFormatError(
             f"This version of Baro reads model files of the formats {FORMAT} and {RECIPE_FORMAT}, not {found!r}."
         )
-    _check("npz", description["arrays_sha256"], npz_bytes)
+    check("npz", description["arrays_sha256"], npz_bytes)
     with np.load(io.BytesIO(npz_bytes), allow_pickle=False) as archive:
         arrays = dict(archive)
     calibration = CalibrationSet(**{e.name: arrays[f"calibration.{e.name}"] for e in fields(CalibrationSet)})
@@ -101,13 +101,14 @@ def loads(json_bytes: bytes, npz_bytes: bytes, expected_digest: str) -> Calibrat
     )
 
 
-def _check(part: str, expected: str, body: bytes) -> None:
+def check(part: str, expected: str, body: bytes) -> None:
+    """Raise ArtefactDamaged, which names the part, unless `body` has the SHA-256 `expected`."""
     found = hashlib.sha256(body).hexdigest()
     if found != expected:
         raise ArtefactDamaged(part, expected, found)
 
 
-def _pack(arrays: dict[str, Floats]) -> bytes:
+def packed(arrays: dict[str, Floats]) -> bytes:
     """An npz whose bytes depend on nothing but the arrays."""
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:

@@ -21,9 +21,11 @@ from sklearn.preprocessing import StandardScaler
 
 from baro.science.chemometrics.baseline import AsymmetricLeastSquares, ReweightedLeastSquares
 from baro.science.chemometrics.detrend import Detrend
+from baro.science.chemometrics.folding import Groups
 from baro.science.chemometrics.orthogonal import ExternalOrthogonalisation
 from baro.science.chemometrics.recipe import Recipe, Step
 from baro.science.chemometrics.region import Region
+from baro.science.chemometrics.selection import IntervalPLS, VipSelection
 from baro.science.errors import RecipeError
 
 _MAKERS: dict[str, Callable[..., BaseEstimator]] = {
@@ -46,6 +48,8 @@ _MAKERS: dict[str, Callable[..., BaseEstimator]] = {
     "autoscale": StandardScaler,
     "asls": AsymmetricLeastSquares,
     "arpls": ReweightedLeastSquares,
+    "vip": lambda components, threshold, least: VipSelection(components, threshold, least),
+    "ipls": lambda intervals, components, most, direction: IntervalPLS(intervals, components, direction, most),
     "pls": lambda components: PLSRegression(n_components=components, scale=False),
 }
 
@@ -65,8 +69,23 @@ def build(recipe: Recipe, axis: npt.ArrayLike) -> Pipeline:
             left = int(np.count_nonzero(inside))
         if left < _needed(step):
             raise RecipeError(f"{step}: {left} channels are too few, {_needed(step)} are needed.")
+        left = _kept(step, left)
         named.append((f"{number}-{step.name}", _estimator(step, values, inside)))
     return Pipeline(named)
+
+
+def fitted(
+    recipe: Recipe, axis: npt.ArrayLike, spectra: npt.ArrayLike, reference: npt.ArrayLike, groups: Groups = None
+) -> Pipeline:
+    """The pipeline of a recipe fitted to spectra (n, p) and reference values (n,). groups: (n,) batches, which a step
+    that cross-validates of itself does not split. Raises as `build`, and CalibrationDataError for too few batches."""
+    pipeline = build(recipe, axis)
+    return pipeline.fit(spectra, reference, **told_groups(pipeline, groups))
+
+
+def told_groups(pipeline: Pipeline, groups: Groups) -> dict[str, Groups]:
+    """The batches as parameters of `fit` for the steps that ask for them."""
+    return {f"{name}__groups": groups for name, step in pipeline.steps if isinstance(step, IntervalPLS)}
 
 
 def _estimator(step: Step, axis: npt.NDArray[np.float64], inside: npt.NDArray[np.bool_]) -> BaseEstimator:
@@ -80,6 +99,16 @@ def _estimator(step: Step, axis: npt.NDArray[np.float64], inside: npt.NDArray[np
     return _MAKERS[step.name](**step.parameters)
 
 
+def _kept(step: Step, left: int) -> int:
+    """How many of `left` channels a step leaves at the least."""
+    told = cast(dict[str, int], step.parameters)
+    if step.name == "vip":
+        return min(left, told["least"])
+    return left // min(left, told["intervals"]) if step.name == "ipls" else left
+
+
 def _needed(step: Step) -> int:
     told = cast(dict[str, int], step.parameters)
+    if step.name == "pls":
+        return max(1, told["components"])
     return max(3, told.get("window", 0) + told.get("gap", 0), told.get("components", 0))

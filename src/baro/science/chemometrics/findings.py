@@ -62,7 +62,7 @@ def data_findings(
     reference_error: standard deviation of the reference method in the same unit; without it repeated references have to
     agree exactly.
     """
-    x = np.asarray(spectra, dtype=np.float64)
+    x = np.asarray(spectra)
     y = np.asarray(reference, dtype=np.float64)
     return [
         *_amount(len(x), groups),
@@ -99,7 +99,7 @@ def _channels(x: Floats, samples: Sequence[str]) -> list[Finding]:
     found = []
     if len(x) > 1 and (still := int(np.count_nonzero(np.ptp(x, axis=0) == 0.0))):
         found.append(Finding("constant_channels", Severity.WARNING, {"channels": still, "of": x.shape[1]}))
-    flat = np.flatnonzero(np.std(x, axis=1) <= 1e-9 * np.abs(np.mean(x, axis=1)))
+    flat = np.flatnonzero([np.std(row) <= 1e-9 * abs(np.mean(row)) for row in (one.astype(np.float64) for one in x)])
     if flat.size:
         names = tuple(samples[int(i)] for i in flat)
         found.append(Finding("flat_spectra", Severity.SERIOUS, {"count": int(flat.size)}, names))
@@ -146,6 +146,7 @@ def _near(x: Floats, groups: Sequence[str]) -> list[list[int]]:
     """
     if len(x) < 4 or len(x) > 2000 or len(set(groups)) < 2:
         return []
+    x = x.astype(np.float64)
     spread = np.std(x, axis=1, keepdims=True)
     scaled = (x - np.mean(x, axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
     far = squareform(pdist(scaled))

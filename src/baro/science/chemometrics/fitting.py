@@ -6,15 +6,15 @@ estimated from spectra is estimated inside the fold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import GroupKFold, KFold
 from sklearn.pipeline import Pipeline
 
+from baro.science.chemometrics.building import fitted
 from baro.science.chemometrics.calibration import (
     CrossValidation,
     Purpose,
@@ -25,34 +25,15 @@ from baro.science.chemometrics.calibration import (
     rmse,
 )
 from baro.science.chemometrics.compiling import compile_steps
+from baro.science.chemometrics.folding import FOLDS, Groups, folds
 from baro.science.chemometrics.limits import left_out_limits
 from baro.science.chemometrics.model import CalibrationSet, Floats
 from baro.science.chemometrics.recipe import Recipe
 from baro.science.chemometrics.recipe_model import RecipeModel
 from baro.science.errors import CalibrationDataError
 
-FOLDS, REPEATS, SEED = 10, 5, 2002
+REPEATS, SEED = 5, 2002
 LEAST_SAMPLES = 10
-Groups = Sequence[str] | npt.NDArray[Any] | None
-Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
-
-
-def folds(count: int, groups: Groups, seed: int, most: int = FOLDS) -> Iterator[Fold]:
-    """(kept, left out) positions of up to `most` shuffled folds of `count` samples. A group is never split.
-
-    Without groups each sample is one. Raises CalibrationDataError when there are fewer than three groups.
-    """
-    if groups is None:
-        yield from KFold(min(most, count), shuffle=True, random_state=seed).split(np.empty(count))
-        return
-    known = np.unique(np.asarray(groups))
-    if len(known) < 3:
-        raise CalibrationDataError(
-            f"The spectra come from {len(known)} batch(es): at least three are needed to see how the model does on a"
-            " batch it does not know."
-        )
-    splitter = GroupKFold(min(most, len(known)), shuffle=True, random_state=seed)
-    yield from splitter.split(np.empty(count), groups=np.asarray(groups))
 
 
 def leave_out(
@@ -62,9 +43,13 @@ def leave_out(
     predicted, t2, q = (np.empty((repeats, len(reference))) for _ in range(3))
     for repeat in range(repeats):
         for kept, left in folds(len(reference), groups, seed + repeat):
-            pipeline = recipe.pipeline(axis).fit(spectra[kept], reference[kept])
+            pipeline = fitted(recipe, axis, spectra[kept], reference[kept], _of(groups, kept))
             predicted[repeat, left], t2[repeat, left], q[repeat, left] = diagnostics(pipeline, spectra[left])
     return CrossValidation(predicted, t2, q)
+
+
+def _of(groups: Groups, rows: npt.NDArray[np.intp]) -> Groups:
+    return None if groups is None else np.asarray(groups)[rows]
 
 
 def fit(
@@ -88,7 +73,7 @@ def fit(
     """
     at = np.asarray(axis, dtype=np.float64)
     x, y = _enough(at, spectra, reference, recipe)
-    pipeline = recipe.pipeline(at).fit(x, y)
+    pipeline = fitted(recipe, at, x, y, groups)
     return described(
         purpose, at, x, y, recipe, pipeline, groups=groups, samples=samples, seed=seed, provenance=provenance
     )
@@ -112,7 +97,7 @@ def described(
     x, y = _enough(at, spectra, reference, recipe)
     components = recipe.components
     pls = pipeline[-1]
-    fitted, t2, q = diagnostics(pipeline, x)
+    own, t2, q = diagnostics(pipeline, x)
     left = leave_out(at, x, y, recipe, groups, seed)
     by_chance = left if groups is None else leave_out(at, x, y, recipe, None, seed, 1)
     of_left = error_figures(np.tile(y, len(left.predicted)), left.predicted.ravel())
@@ -156,7 +141,7 @@ def described(
             "folds": FOLDS,
             "repeats": REPEATS,
             "seed": seed,
-            "rmsec": rmse(fitted - y),
+            "rmsec": rmse(own - y),
             "rmsecv": of_left.pop("rmse"),
             "rmsecv_random": rmse(by_chance.predicted - y),
             **of_left,

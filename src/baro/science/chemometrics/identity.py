@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from baro.science.chemometrics.fitting import Groups, folds
+from baro.science.chemometrics.folding import Groups, folds
 from baro.science.chemometrics.limits import chi2_moments, chi2_robust, left_out_limit, outlier_level
 from baro.science.chemometrics.model import Floats
 from baro.science.chemometrics.recipe import Recipe

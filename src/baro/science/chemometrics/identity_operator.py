@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,10 @@ from sklearn.pipeline import Pipeline
 
 from baro.science.chemometrics.compiling import compile_steps
 from baro.science.chemometrics.identity import DDSimca, IdentityVerdict, SpectralMatch
+from baro.science.chemometrics.identity_model import IdentityModel
 from baro.science.chemometrics.model import Floats
 from baro.science.chemometrics.operator import Status
+from baro.science.chemometrics.program import Program
 from baro.science.errors import (
     FlatSpectrumError,
     NotCompilableError,
@@ -33,8 +35,18 @@ class IdentityOperator:
         judge = pipeline[-1]
         if not isinstance(judge, DDSimca | SpectralMatch):
             raise NotCompilableError(f"{type(judge).__name__} is no judge of identity that can be compiled.")
+        self._hold(judge, compile_steps(pipeline, channels), channels, product)
+
+    @classmethod
+    def of(cls, model: IdentityModel) -> Self:
+        """The operator of a model that was kept; it gives the bits that the operator of its pipeline gave."""
+        made = cls.__new__(cls)
+        made._hold(model.judge, model.program, model.axis.size, model.product)
+        return made
+
+    def _hold(self, judge: DDSimca | SpectralMatch, program: Program, channels: int, product: str | None) -> None:
         self.judge, self.channels, self.product = judge, channels, product
-        self._program = compile_steps(pipeline, channels)
+        self._program = program
         if isinstance(judge, DDSimca):
             self._rows = np.ascontiguousarray(np.vstack([judge.mean_, judge.loadings_]))
             factors = [judge.h_[1] / judge.h_[0], judge.q_[1] / judge.q_[0]]

@@ -35,13 +35,14 @@ class Spec:
     """A step that exists. low, high: bounds of each parameter; choices: of those that are words.
 
     learns: it estimates something from the spectra it is fitted to, so it has to be fitted inside the fold. How each is
-    built is in `building`, which needs scikit-learn.
+    built is in `building`, which needs scikit-learn. supervised: it looks at the reference values.
     """
 
     defaults: Mapping[str, Parameter] = field(default_factory=dict)
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     learns: bool = False
+    supervised: bool = False
     regression: bool = False
 
 
@@ -64,6 +65,19 @@ STEPS: dict[str, Spec] = {
     "autoscale": Spec(learns=True),
     "asls": Spec({"stiffness": 1e5, "asymmetry": 0.01}, {"stiffness": (1.0, 1e12), "asymmetry": (1e-4, 0.5)}),
     "arpls": Spec({"stiffness": 1e5}, {"stiffness": (1.0, 1e12)}),
+    "vip": Spec(
+        {"components": 3, "threshold": 1.0, "least": 20},
+        {"components": (1, 20), "threshold": (0.0, 10.0), "least": (1, 1000)},
+        learns=True,
+        supervised=True,
+    ),
+    "ipls": Spec(
+        {"intervals": 10, "components": 5, "most": 10, "direction": "forward"},
+        {"intervals": (2, 40), "components": (1, 20), "most": (1, 40)},
+        {"direction": ("forward", "backward")},
+        learns=True,
+        supervised=True,
+    ),
     "pls": Spec({"components": 1}, {"components": (1, 60)}, regression=True),
 }
 
@@ -124,6 +138,8 @@ class Recipe:
             raise RecipeError("A recipe has one regression, at its end.")
         if any(step.name == "region" for step in steps[1:]):
             raise RecipeError("Regions are chosen first: the axis belongs to the raw spectra.")
+        if seeing := [step.name for step in steps[:-2] if STEPS[step.name].supervised]:
+            raise RecipeError(f"{seeing[0]}: channels are chosen last, right before the regression.")
         for number, step in enumerate(steps):
             if "spectra" in step.parameters and any(other.name != "region" for other in steps[:number]):
                 raise RecipeError(f"{step.name}: its spectra are raw, so it comes first, or after the regions.")

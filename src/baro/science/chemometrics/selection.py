@@ -20,16 +20,17 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from baro.science.chemometrics.fitting import Fold, Groups, folds
+from baro.science.chemometrics.folding import Fold, Groups, folds
 from baro.science.chemometrics.model import Floats
 
 DIRECTIONS = ("forward", "backward")
 
 
 class _Scored(SelectorMixin, BaseEstimator):
-    """Keeps channels whose score exceeds a bound, and always the best one."""
+    """Keeps channels whose score exceeds a bound, and always the best `least`."""
 
     n_components: int
+    least: int = 1
 
     def fit(self, X: Any, y: Any) -> Self:
         """Spectra (n, p), reference values (n,)."""
@@ -38,7 +39,7 @@ class _Scored(SelectorMixin, BaseEstimator):
         pls = PLSRegression(count, scale=False).fit(X, y)
         self.scores_ = np.nan_to_num(self._score(pls, X - np.mean(X, axis=0)))
         kept = self.scores_ > self._bound(len(X))
-        kept[np.argmax(self.scores_)] = True
+        kept[np.argsort(-self.scores_, kind="stable")[: self.least]] = True
         self.support_ = kept
         return self
 
@@ -70,6 +71,8 @@ class VipSelection(_Scored):
     n_components : int
         Latent variables, without scaling.
     threshold : float
+    least : int
+        So many channels are kept at the least, those of the highest scores.
 
     Attributes
     ----------
@@ -77,9 +80,10 @@ class VipSelection(_Scored):
     support_ : ndarray of shape (p,), bool
     """
 
-    def __init__(self, n_components: int = 2, threshold: float = 1.0) -> None:
+    def __init__(self, n_components: int = 2, threshold: float = 1.0, least: int = 1) -> None:
         self.n_components = n_components
         self.threshold = threshold
+        self.least = least
 
     def _score(self, pls: PLSRegression, centred: Floats) -> Floats:
         return np.asarray(VIPSelector(pls, threshold=0.0).fit(centred).feature_scores_)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ikpls.fast_cross_validation.numpy import PLS
 
+from baro.science.chemometrics.building import fitted
 from baro.science.chemometrics.recipe import Recipe
 from baro.science.chemometrics.search.crossval import Plan, predict_left_out
 from baro.science.chemometrics.search.preparing import Preparer
@@ -34,19 +35,25 @@ CHAINS = [
     [{"step": "epo", "spectra": WATER}, SNV],
     [{"step": "region", "ranges": [[1100, 1700]]}, {"step": "epo", "spectra": WATER}, MSC],
     [{"step": "region", "ranges": [[1100, 1700]]}, {"step": "interferents", "spectra": WATER, "degree": 1}, FIRST],
+    [SNV, {"step": "vip", "components": 3, "least": 9}],
+    [{"step": "region", "ranges": [[1100, 1700]]}, MSC, {"step": "vip", "threshold": 0.8}],
+    [FIRST, {"step": "ipls", "intervals": 6, "components": 3, "most": 2}],
 ]
 
 
 def fast(data: Made, chain: list[dict[str, object]], plan: Plan, most: int) -> Floats:
     recipe = Recipe.parse([*chain, {"step": "pls", "components": 1}])
-    return predict_left_out(Preparer(data.axis, data.spectra), recipe.preprocessing, data.reference, plan, most)
+    return predict_left_out(
+        Preparer(data.axis, data.spectra), recipe.preprocessing, data.reference, plan, most, data.groups
+    )
 
 
 def slow(data: Made, chain: list[dict[str, object]], plan: Plan, components: int) -> Floats:
     recipe = Recipe.parse([*chain, {"step": "pls", "components": components}])
     out = np.empty(plan.at.shape)
     for model, train in enumerate(plan.train.T):
-        pipeline = recipe.pipeline(data.axis).fit(data.spectra[train], data.reference[train])
+        groups = np.asarray(data.groups)[train]
+        pipeline = fitted(recipe, data.axis, data.spectra[train], data.reference[train], groups)
         repeat, sample = np.nonzero(plan.at == model)
         out[repeat, sample] = pipeline.predict(data.spectra[sample]).ravel()
     return out

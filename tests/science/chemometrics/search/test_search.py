@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from baro.science.chemometrics.recipe import Recipe
 from baro.science.chemometrics.search import Progress, SearchSpace, search
 from baro.science.chemometrics.search.crossval import Plan
-from baro.science.chemometrics.search.ranking import curve, fewest, haaland_thomas, ranked
+from baro.science.chemometrics.search.ranking import (
+    MOST_UNITS,
+    curve,
+    fewest,
+    haaland_thomas,
+    no_worse,
+    one_se,
+    ranked,
+    spread,
+    unit_sums,
+)
 from baro.science.errors import CalibrationDataError, SearchError
 from tests.science.chemometrics.search.data import made
 
@@ -149,7 +159,7 @@ def test_a_candidate_that_cannot_be_computed_is_told_and_ranks_last() -> None:
     json.dumps(last.to_json(), allow_nan=False)
 
 
-def test_the_simplest_within_one_standard_error_is_first() -> None:
+def test_of_results_without_units_the_simplest_within_one_standard_error_is_first() -> None:
     def result(number: int, rmsecv: list[float], components: int, steps: int, learned: int = 0) -> dict[str, Any]:
         return {
             "candidate": number,
@@ -174,7 +184,7 @@ def test_the_simplest_within_one_standard_error_is_first() -> None:
 
 def test_rules_for_the_number_of_latent_variables() -> None:
     rmsecv, se = [2.0, 1.2, 1.05, 1.0, 1.1], [0.1, 0.1, 0.1, 0.1, 0.1]
-    assert fewest(rmsecv, se) == (4, 3)
+    assert one_se(rmsecv, se) == 3
     assert haaland_thomas([2.0, 1.2, 1.05, 1.0, 1.1], 50) == 3
     assert haaland_thomas([2.0, 1.2, 1.05, 1.0, 1.1], 2000) == 4
 
@@ -190,3 +200,86 @@ def test_the_standard_error_is_that_over_batches() -> None:
         roots.append(root[0])
         told.append(se[0])
     assert np.mean(told) == pytest.approx(np.std(roots), rel=0.15)
+
+
+def paired(gain: float, hard: float = 3.0, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Errors (2, 1, 200) of two models on 40 batches, of which some are hard to tell for both; the second is better."""
+    rng = np.random.default_rng(seed)
+    batch = np.repeat(np.arange(40), 5)
+    common = np.repeat(np.where(rng.uniform(size=40) < 0.15, hard, 1.0), 5) * rng.choice([-1.0, 1.0], 200)
+    return np.stack([common, common * (1.0 - gain * rng.uniform(0.5, 1.5, 200))])[:, None], batch
+
+
+def test_what_is_hard_for_all_does_not_hide_which_is_better() -> None:
+    errors, batch = paired(0.05)
+    rmsecv, se = curve(errors, batch)
+    assert se[1] > rmsecv[0] - rmsecv[1]
+    assert one_se(rmsecv.tolist(), se.tolist()) == 1  # the lowest error is not known to within 5 %
+    assert fewest(errors, batch) == (2, 2)  # but that the second is lower is
+
+
+def test_a_difference_by_chance_is_none() -> None:
+    """One of two equally good models is called worse than the other as often as one standard error says."""
+    worse = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        errors = np.repeat(rng.normal(size=(2, 1, 40)), 5, axis=2) + 0.3 * rng.normal(size=(2, 1, 200))
+        sums, size = unit_sums(errors, np.repeat(np.arange(40), 5))
+        worse += not no_worse(sums, sums[1], size)[0]
+    assert 0.10 <= worse / 300 <= 0.22  # 16 % of a normal distribution lie above one standard deviation
+
+
+def test_the_standard_error_of_a_difference_by_its_definition() -> None:
+    errors, batch = paired(0.1)
+    difference = errors[0, 0] ** 2 - errors[1, 0] ** 2
+    means = np.array([difference[batch == b].mean() for b in range(40)])
+    sums, size = unit_sums(errors, batch)
+    # batches of one size: the standard error of the mean of their means
+    assert spread(sums[0] - sums[1], size) == pytest.approx(np.std(means, ddof=1) / np.sqrt(40), rel=1e-12)
+    assert bool(no_worse(sums, sums[1], size)[0]) is bool(means.mean() <= np.std(means, ddof=1) / np.sqrt(40))
+    assert no_worse(sums, sums[1], size)[1]
+    one_batch = np.zeros(200, dtype=int)
+    assert fewest(errors, one_batch) == (2, 2)  # nothing is known of the difference: the lowest it is
+
+
+def test_very_many_batches_are_compared_together() -> None:
+    rng = np.random.default_rng(1)
+    sums, size = unit_sums(rng.normal(size=(3, 2, 1000)), np.arange(1000))
+    assert sums.shape == (3, MOST_UNITS)
+    assert size.sum() == 1000
+    told = WHOLE.results[0]
+    assert len(told["units"]) == len(told["lowest_units"]) == len(told["sizes"]) <= MOST_UNITS
+    at = told["components"] - 1
+    assert sum(told["units"]) / sum(told["sizes"]) == pytest.approx(told["rmsecv"][at] ** 2, rel=1e-6)
+
+
+def test_equal_ones_go_by_simplicity() -> None:
+    for one in WHOLE.ranked:
+        if one["equal"]:
+            first = one
+            break
+    equal = [one for one in WHOLE.ranked if one["equal"]]
+    assert WHOLE.ranked[: len(equal)] == equal
+    assert first["components"] == min(one["components"] for one in equal)
+    best = min(WHOLE.results, key=lambda one: min(one["rmsecv"]))
+    difference = (np.array(first["units"]) - np.array(best["lowest_units"])).sum() / 60
+    bound = spread(np.array(first["units"]) - np.array(best["lowest_units"]), np.array(best["sizes"]))
+    assert difference <= bound * (1 + 1e-9) + 1e-12
+
+
+def test_a_search_may_choose_channels() -> None:
+    vip = {"step": "vip", "components": 2, "least": 6}
+    space = SearchSpace.parse(
+        {"regions": [None, [[1000, 1500]]], "chains": [[{"step": "snv"}, vip], [vip]], "components": 4, "folds": 5}
+    )
+    told = run(space)[-1]
+    assert len(told.results) == 4
+    plan = Plan.of_folds(60, DATA.groups, 4, 5, 1)
+    for one in told.results:
+        recipe = Recipe.parse(one["recipe"])
+        errors = []
+        for train in plan.train.T:
+            pipeline = recipe.pipeline(DATA.axis).fit(DATA.spectra[train], DATA.reference[train])
+            errors.append(pipeline.predict(DATA.spectra[~train]).ravel() - DATA.reference[~train])
+        slow = np.sqrt(np.mean(np.concatenate(errors) ** 2))
+        assert one["rmsecv"][one["components"] - 1] == pytest.approx(slow, rel=1e-8)

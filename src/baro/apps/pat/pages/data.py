@@ -25,9 +25,10 @@ from baro.apps.pat.uploads import ROLES, Upload, read_uploads, readable
 from baro.apps.pat.words import all_told
 from baro.apps.people.roles import Permission
 from baro.apps.plant.models import Instrument
+from baro.science.chemometrics.thinning import places, thin
 
 UNITS = ("nm", "cm-1", "um")
-SHOWN_ROWS, DRAWN = 6, 100_000
+SHOWN_ROWS, DRAWN, PREVIEW = 6, 500, 200
 TABLE_MOST = 5000
 RAMAN_FROM = 350.0
 
@@ -75,10 +76,11 @@ def look(request: HttpRequest) -> HttpResponse:
         )
         if not np.isfinite(samples.reference).any() and purpose != DataSet.Purpose.TRANSFER:
             upload.notes.append(_("Nothing was chosen as reference value: models cannot be made of these spectra."))
-        view = looking.look(samples, [], DRAWN)
+        every = max(1, -(-len(rows) // PREVIEW))
+        shown = samples.chosen(np.arange(len(rows)) % every == 0)
+        stride = max(1, -(-2 * samples.axis.size // DRAWN)) if samples.axis.size > DRAWN else 1
     except BaroError as error:
         return render(request, "pat/upload_look.html", {"error": error}, status=error.status)
-    every = max(1, -(-len(rows) // 200))
     page = {
         "upload": upload,
         "roles": [(role, _role_words()[role], roles[role]) for role in ROLES],
@@ -88,10 +90,10 @@ def look(request: HttpRequest) -> HttpResponse:
         "unit": samples.axis_unit,
         "range": (f"{samples.axis[0]:g}", f"{samples.axis[-1]:g}"),
         "preview": {
-            "axis": view.axis.tolist(),
-            "spectra": [[round(float(x), 6) for x in row] for row in view.values[::every]],
-            "sample": samples.sample[::every],
-            "reference": [None if x != x else float(x) for x in samples.reference[::every]],
+            "axis": places(samples.axis, stride).tolist(),
+            "spectra": [[round(float(x), 6) for x in row] for row in thin(shown.spectra, stride)],
+            "sample": shown.sample,
+            "reference": _told(shown.reference),
             "unit": samples.axis_unit,
             "descends": descends(samples.axis_unit, samples.axis, False),
             "total": len(rows),
@@ -172,9 +174,11 @@ def samples(request: HttpRequest, code: str) -> HttpResponse:
         {
             "sample": rows.sample,
             "batch": rows.batch,
-            "reference": [None if hidden or x != x else x for x in rows.reference.tolist()],
+            "reference": [None] * len(rows) if hidden else _told(rows.reference),
             "time": [at.isoformat() if at else None for at in rows.measured_at],
             "excluded": [excluded.get(name) for name in rows.sample],
+            # one of them may be the reference value under another name
+            "variables": {} if hidden else {name: _told(values) for name, values in rows.variables.items()},
             "hidden": hidden,
             "unit": found.unit,
             "quantity": found.quantity,
@@ -187,13 +191,15 @@ def samples(request: HttpRequest, code: str) -> HttpResponse:
 
 @require_GET
 def spectra(request: HttpRequest, code: str) -> HttpResponse:
-    """The spectra after the asked preprocessing as float32, see `looking.View`. Refusals are JSON."""
+    """Some of the spectra after the asked preprocessing, from the place `first` on: see `looking.View`. Refusals are
+    JSON."""
     found = _found(code)
     try:
         steps = json.loads(request.GET.get("steps", "[]"))
         if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
             raise RecipeInvalid(detail=_("the steps are no list"))
-        view = looking.look(looking.samples_of(found), steps)
+        first = int(request.GET.get("first", "0"))
+        view = looking.look_of(found, steps).part(looking.samples_of(found), first)
     except (ValueError, BaroError) as error:
         refusal = error if isinstance(error, BaroError) else RecipeInvalid(detail=_("the steps are no list"))
         return JsonResponse({"text": refusal.text, "code": refusal.code}, status=refusal.status)
@@ -259,7 +265,7 @@ def _raman(found: DataSet) -> bool:
 
 
 def _uploaded(request: HttpRequest) -> Upload:
-    return read_uploads([(str(file.name), file.read()) for file in request.FILES.getlist("files")])
+    return read_uploads([(str(file.name), file) for file in request.FILES.getlist("files")])
 
 
 def _roles(request: HttpRequest, upload: Upload) -> dict[str, str]:
@@ -299,6 +305,10 @@ def _role_words() -> dict[str, str]:
         "reference": _("Reference value"),
         "time": _("Time of measurement"),
     }
+
+
+def _told(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else [None if x != x else x for x in values.tolist()]
 
 
 def _develops(request: HttpRequest) -> None:

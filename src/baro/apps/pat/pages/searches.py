@@ -28,6 +28,7 @@ from baro.science.errors import ScienceError
 
 SEED = 2002
 SHOWN, DRAWN = 50, 6
+RULES = ("lowest", "one_se", "haaland_thomas")
 REFRESH_S = 2
 ALIVE = (Search.State.WAITING, Search.State.RUNNING)
 QUICK: list[list[dict[str, Any]]] = [
@@ -53,6 +54,7 @@ def start(request: HttpRequest, code: str) -> HttpResponse:
     options = [(one.code, f"{one.code} · {one.title} ({one.count})") for one in sets]
     spaces = [
         ("standard", _("Standard: more than 200 candidates, regions and preprocessing")),
+        ("selection", _("Standard, and with channels chosen by VIP and iPLS")),
         ("whole", _("The same preprocessing on the whole axis only")),
         ("quick", _("Quick: eight usual ways of preprocessing")),
     ]
@@ -205,6 +207,7 @@ def _row(one: dict[str, Any]) -> dict[str, Any]:
         "components": one.get("components"),
         "rmsecv": one["rmsecv"][at] if fine else None,
         "se": one["se"][at] if fine else None,
+        "others": " · ".join(str(one[rule]) for rule in RULES if rule in one),
         "problem": one.get("problem", ""),
     }
 
@@ -238,7 +241,8 @@ def _space(typed: dict[str, str], method: Method, data_set: DataSet) -> dict[str
             told = {"regions": [None], "chains": QUICK, "components": most, "folds": folds}
             return SearchSpace.parse(told).to_json()
         raman = method.technique == Method.Technique.RAMAN
-        space = SearchSpace.standard(axis, raman=raman, components=most, folds=folds).to_json()
+        chosen = typed["space"] == "selection"
+        space = SearchSpace.standard(axis, raman=raman, selection=chosen, components=most, folds=folds).to_json()
         return space | {"regions": [None]} if typed["space"] == "whole" else space
     except ScienceError as error:
         raise RecipeInvalid(detail=str(error).rstrip(".")) from error

@@ -76,19 +76,16 @@ def draft_data_set(
             findings=[finding.to_json() for finding in findings_of(samples, purpose, reference_error)],
             made_by=user,
         )
-        DataSetPart.objects.bulk_create(
-            [
-                DataSetPart(
-                    company_id=user.company_id,
-                    data_set=data_set,
-                    position=position,
-                    count=count,
-                    digest=hashlib.sha256(body).digest(),
-                    body=body,
-                )
-                for position, (count, body) in enumerate(parts(samples))
-            ]
-        )
+        # one by one: together they would be in memory twice more
+        for position, (count, body) in enumerate(parts(samples)):
+            DataSetPart.objects.create(
+                company_id=user.company_id,
+                data_set=data_set,
+                position=position,
+                count=count,
+                digest=hashlib.sha256(body).digest(),
+                body=body,
+            )
     return data_set
 
 

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from baro.science.chemometrics.fitting import Groups, folds
+from baro.science.chemometrics.folding import Groups, folds
 from baro.science.chemometrics.recipe import STEPS, Recipe, Step
 from baro.science.chemometrics.search.preparing import Floats, Preparer, fitted, run, split
 
@@ -53,11 +53,14 @@ class Plan:
         return int(self.train.sum(axis=0).min())
 
 
-def predict_left_out(preparer: Preparer, steps: Sequence[Step], reference: Floats, plan: Plan, most: int) -> Floats:
+def predict_left_out(
+    preparer: Preparer, steps: Sequence[Step], reference: Floats, plan: Plan, most: int, groups: Groups = None
+) -> Floats:
     """Predicted values (A, R, n) of each sample by 1 … A latent variables, by the models that `plan` tells.
 
     reference: (n,), or (n, C) when models have reference values of their own. What a step learns, it learns from the
-    samples of the model. A is `most`, or fewer when the samples or channels are too few for them.
+    samples of the model. A is `most`, or fewer when the samples or channels are too few for them. groups: (n,) batches,
+    for steps that cross-validate of themselves.
     """
     targets = reference if reference.ndim == 2 else np.repeat(reference[:, None], plan.train.shape[1], axis=1)
     parts = split(steps)
@@ -69,7 +72,7 @@ def predict_left_out(preparer: Preparer, steps: Sequence[Step], reference: Float
         mean = found.across.T @ centre
         slope = (found.across @ mean) / np.sum(mean * mean, axis=0)
         return _predict(reduced(found.after, centred=False), 1.0 / slope, targets, plan, most)
-    return _one_by_one(preparer, tuple(steps), targets, plan, most)
+    return _one_by_one(preparer, tuple(steps), targets, plan, most, groups)
 
 
 def reduced(spectra: Floats, centred: bool = True) -> Floats:
@@ -94,7 +97,9 @@ def _predict(values: Floats, weights: Floats | None, targets: Floats, plan: Plan
     return out
 
 
-def _one_by_one(preparer: Preparer, steps: tuple[Step, ...], targets: Floats, plan: Plan, most: int) -> Floats:
+def _one_by_one(
+    preparer: Preparer, steps: tuple[Step, ...], targets: Floats, plan: Plan, most: int, groups: Groups
+) -> Floats:
     """Any chain: the steps from the first that learns on are fitted anew for each model."""
     first = next(i for i, step in enumerate(steps) if _learns(step))
     if "spectra" in steps[first].parameters:  # these are on the whole axis
@@ -102,13 +107,14 @@ def _one_by_one(preparer: Preparer, steps: tuple[Step, ...], targets: Floats, pl
     before = preparer.fixed(steps[:first])
     axis = preparer.axis if first == 0 else None
     recipe = Recipe.parse([*(step.to_json() for step in steps[first:]), {"step": "pls", "components": 1}])
-    out = np.full((0, *plan.at.shape), np.nan)
+    out = np.full((min(most, plan.least - 1), *plan.at.shape), np.nan)
     for column, train in enumerate(plan.train.T):
-        values = reduced(run(fitted(recipe, before[train], axis), before))
+        batches = None if groups is None else np.asarray(groups)[train]
+        program = fitted(recipe, before[train], axis, targets[train, column], batches)
         part = Plan(train[:, None], np.zeros((1, len(train)), dtype=np.int64))
-        told = _predict(values, None, targets[:, column : column + 1], part, min(most, plan.least - 1))
-        if not len(out):
-            out = np.full((len(told), *plan.at.shape), np.nan)
+        told = _predict(reduced(run(program, before)), None, targets[:, column : column + 1], part, len(out))
+        # a model may have fewer channels than others: what all can have is told
+        out = out[: len(told)]
         repeat, sample = np.nonzero(plan.at == column)
         out[:, repeat, sample] = told[:, 0, sample]
     return out

@@ -19,7 +19,7 @@ from baro.science.chemometrics.recipe import Recipe
 from baro.science.chemometrics.search.crossval import Masks, Plan, predict_left_out
 from baro.science.chemometrics.search.outliers import outliers
 from baro.science.chemometrics.search.preparing import Floats, Preparer
-from baro.science.chemometrics.search.ranking import curve, fewest, figure, ranked, short
+from baro.science.chemometrics.search.ranking import fewest, figure, ranked, short
 from baro.science.chemometrics.search.space import SearchSpace
 from baro.science.errors import ScienceError
 
@@ -116,7 +116,8 @@ def sign_flip(differences: Floats, seed: int) -> float:
 
 def _left_out(preparer: Preparer, case: Case, recipe: Recipe, plan: Plan) -> Floats:
     """Errors (R, n) of left-out samples by a recipe."""
-    told = predict_left_out(preparer, recipe.preprocessing, case.reference, plan, recipe.components)
+    groups = case.groups if case.grouped else None
+    told = predict_left_out(preparer, recipe.preprocessing, case.reference, plan, recipe.components, groups)
     return np.asarray(told[-1] - case.reference)
 
 
@@ -198,9 +199,11 @@ def _later(case: Case, recipe: Recipe, errors: Floats, comparison: dict[str, flo
     except ScienceError:  # too few batches before
         return []
     preparer = Preparer(case.axis, case.spectra[before])
-    told = predict_left_out(preparer, recipe.preprocessing, case.reference[before], inner, case.space.components)
-    rmsecv, se = curve(told - case.reference[before], np.unique(known, return_inverse=True)[1])
-    recipe = recipe.with_components(fewest(rmsecv.tolist(), se.tolist())[1])
+    told = predict_left_out(
+        preparer, recipe.preprocessing, case.reference[before], inner, case.space.components, case.groups[before]
+    )
+    inner_errors = told - case.reference[before]
+    recipe = recipe.with_components(fewest(inner_errors, np.unique(known, return_inverse=True)[1])[1])
     plan = Plan.holding_out(later)
     ahead = _left_out(Preparer(case.axis, case.spectra), case, recipe, plan)
     of_mean = _of_mean(case.reference, plan)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from baro.science.chemometrics.building import fitted
 from baro.science.chemometrics.calibration import diagnostics
 from baro.science.chemometrics.findings import NAMED_MOST, Finding, Floats, Severity
 from baro.science.chemometrics.fitting import leave_out
@@ -41,7 +42,7 @@ def outliers(
     centre = float(np.median(errors))
     spread = 1.4826 * float(np.median(np.abs(errors - centre)))
     bound = max(ROBUST * spread, 3.0 * (reference_error or 0.0))
-    _, own, q = diagnostics(recipe.pipeline(axis).fit(spectra, reference), spectra)
+    _, own, q = diagnostics(fitted(recipe, axis, spectra, reference, groups), spectra)
     t2 = own
     if spectra.size <= LARGE:
         left = leave_out(axis, spectra, reference, recipe, groups, seed, 1)

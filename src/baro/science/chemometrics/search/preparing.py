@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from baro.science.chemometrics.building import build
+from baro.science.chemometrics.building import build, told_groups
 from baro.science.chemometrics.compiling import compile_steps
+from baro.science.chemometrics.folding import Groups
 from baro.science.chemometrics.program import Program
 from baro.science.chemometrics.recipe import STEPS, Recipe, Step
 from baro.science.chemometrics.region import Region
@@ -104,14 +105,24 @@ def split(steps: Sequence[Step]) -> tuple[tuple[Step, ...], Step, tuple[Step, ..
     return tuple(steps[:at]), steps[at], tuple(steps[at + 1 :])
 
 
-def fitted(recipe: Recipe, spectra: Floats, axis: Floats | None = None) -> Program:
-    """The compiled preprocessing of a recipe, fitted to spectra (n, q)."""
+def fitted(
+    recipe: Recipe,
+    spectra: Floats,
+    axis: Floats | None = None,
+    reference: Floats | None = None,
+    groups: Groups = None,
+) -> Program:
+    """The compiled preprocessing of a recipe, fitted to spectra (n, q). What looks at reference values (n,) gets them,
+    and batches (n,)."""
     at = np.arange(spectra.shape[1], dtype=np.float64) if axis is None else axis
     pipeline = build(recipe, at)
+    told = told_groups(pipeline, groups)
     values = spectra
     for _, step in pipeline.steps[:-2]:
         values = step.fit(values).transform(values)
-    pipeline.steps[-2][1].fit(values)
+    name, step = pipeline.steps[-2]
+    own = {key.removeprefix(f"{name}__"): value for key, value in told.items() if key.startswith(f"{name}__")}
+    step.fit(values, reference, **own)
     return compile_steps(pipeline, spectra.shape[1])
 
 

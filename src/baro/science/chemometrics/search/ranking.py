@@ -1,7 +1,11 @@
-"""Which candidate is best, and how many latent variables it needs: the one-standard-error rule.
+"""Which candidate is best, and how many latent variables it needs: the one-standard-error rule on paired differences.
 
 Breiman, Friedman, Olshen & Stone (1984), section 3.4.3: of all that are within one standard error of the lowest error,
-the simplest.
+the simplest. Their standard error is that of the lowest error itself. But candidates err on the same samples: a sample
+that is hard to tell is hard for all, which moves every error up or down together and says nothing about which is
+better. What tells that is the difference sample by sample (van der Voet, Chemom. Intell. Lab. Syst. 25 (1994) 313), so
+the standard error here is that of the mean paired difference to the lowest, with batches as the independent units. The
+number by the rule of Breiman is told beside it.
 """
 
 from __future__ import annotations
@@ -19,7 +23,8 @@ from baro.science.chemometrics.search.space import Candidate
 
 Floats = npt.NDArray[np.float64]
 Result = Mapping[str, Any]
-DIGITS = 12
+DIGITS, UNIT_DIGITS = 12, 8
+MOST_UNITS = 60
 KEYS = (
     "candidate",
     "of",
@@ -31,8 +36,12 @@ KEYS = (
     "se",
     "components",
     "lowest",
+    "one_se",
     "haaland_thomas",
     "fold_mse",
+    "sizes",
+    "units",
+    "lowest_units",
 )
 """What a result holds, in this order."""
 
@@ -40,26 +49,66 @@ KEYS = (
 def curve(errors: Floats, batch: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
     """RMSECV (A,) and its standard error (A,) of left-out errors (A, R, n); batch: (n,) numbers of batches.
 
-    Samples of one batch are not independent, batches are: the standard error is that of a ratio of sums over batches
-    (Cochran, Sampling Techniques, 3rd ed., section 6.3), by the delta method for the root. NaN with one batch.
+    By the delta method for the root of `spread`. NaN with one batch.
     """
     squares = np.mean(errors**2, axis=1)
-    mean = np.mean(squares, axis=1)
-    count = int(batch.max()) + 1
-    size = np.bincount(batch, minlength=count)
-    sums = np.array([np.bincount(batch, weights=row, minlength=count) for row in squares])
-    root = np.sqrt(mean)
+    root = np.sqrt(np.mean(squares, axis=1))
+    size = np.bincount(batch)
+    sums = np.array([np.bincount(batch, weights=row, minlength=len(size)) for row in squares])
+    return root, spread(sums, size) / (2.0 * np.where(root > 0.0, root, 1.0))
+
+
+def spread(sums: Floats, size: npt.NDArray[Any]) -> Floats:
+    """Standard error (...,) of means over samples, whose sums over U units of `size` (U,) samples are given (..., U).
+
+    Samples of one unit are not independent, units are: the standard error is that of a ratio of sums (Cochran, Sampling
+    Techniques, 3rd ed., section 6.3). NaN with one unit.
+    """
+    count, total = len(size), float(np.sum(size))
     if count < 2:
-        return root, np.full(root.shape, np.nan)
-    apart = np.sum((sums - mean[:, None] * size) ** 2, axis=1) * count / (count - 1)
-    return root, np.sqrt(apart) / len(batch) / (2.0 * np.where(root > 0.0, root, 1.0))
+        return np.full(sums.shape[:-1], np.nan)
+    mean = np.sum(sums, axis=-1, keepdims=True) / total
+    apart = np.sum((sums - mean * size) ** 2, axis=-1) * count / (count - 1)
+    return np.asarray(np.sqrt(apart) / total)
 
 
-def fewest(rmsecv: Sequence[float], se: Sequence[float]) -> tuple[int, int]:
-    """Latent variables with the lowest RMSECV, and the fewest within one standard error of it (both from 1)."""
+def units_of(batch: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """(n,) the unit of each sample that differences are compared by: its batch, or of very many batches always the same
+    ones together."""
+    return batch % MOST_UNITS
+
+
+def no_worse(units: Floats, lowest: Floats, size: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """(...,) are errors within one standard error of their paired difference to the lowest ones?
+
+    units: (..., U) sums of squared errors over units of `size` (U,) samples; lowest: (U,) the same of the lowest.
+    """
+    differences = units - lowest
+    bound = spread(differences, size)
+    slack = 1e-12 * float(np.sum(lowest)) / float(np.sum(size))
+    return np.asarray(np.sum(differences, axis=-1) / np.sum(size) <= np.where(np.isfinite(bound), bound, 0.0) + slack)
+
+
+def unit_sums(errors: Floats, batch: npt.NDArray[np.intp]) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """Sums (A, U) of squared left-out errors (A, R, n), their mean over repeats, and the sizes (U,) of the units."""
+    units = units_of(batch)
+    size = np.bincount(units)
+    return np.array([np.bincount(units, weights=row, minlength=len(size)) for row in np.mean(errors**2, axis=1)]), size
+
+
+def fewest(errors: Floats, batch: npt.NDArray[np.intp]) -> tuple[int, int]:
+    """Latent variables with the lowest RMSECV, and the fewest that are `no_worse` (both from 1), of left-out errors
+    (A, R, n)."""
+    sums, size = unit_sums(errors, batch)
+    lowest = int(np.argmin(sums.sum(axis=1)))
+    return lowest + 1, int(np.argmax(no_worse(sums, sums[lowest], size))) + 1
+
+
+def one_se(rmsecv: Sequence[float], se: Sequence[float]) -> int:
+    """The fewest latent variables within one standard error of the lowest RMSECV, by the rule of Breiman."""
     lowest = int(np.argmin(rmsecv))
     bound = rmsecv[lowest] + (se[lowest] if np.isfinite(se[lowest]) else 0.0)
-    return lowest + 1, next(a for a, value in enumerate(rmsecv, 1) if value <= bound)
+    return next(a for a, value in enumerate(rmsecv, 1) if value <= bound)
 
 
 def haaland_thomas(rmsecv: Sequence[float], count: int) -> int:
@@ -75,7 +124,9 @@ def result_of(
     """What is kept of a candidate, as JSON.
 
     errors: (A, R, n) of left-out predictions; at: (R, n) numbers of their folds. `fold_mse` is the mean square error of
-    each fold at the chosen number of latent variables. Numbers have 12 digits.
+    each fold at the chosen number of latent variables; `units` and `lowest_units` are the sums of squared errors of
+    each unit at the chosen number and at that of the lowest RMSECV, `sizes` its samples. Numbers have 12 digits, those
+    of units 8.
     """
     told: dict[str, Any] = {
         "candidate": candidate.number,
@@ -86,7 +137,8 @@ def result_of(
     if not len(errors) or not np.isfinite(errors).all():
         return {**told, "problem": "not_finite"}
     rmsecv, se = curve(errors, batch)
-    lowest, chosen = fewest(rmsecv.tolist(), se.tolist())
+    lowest, chosen = fewest(errors, batch)
+    sums, count = unit_sums(errors, batch)
     squares = errors[chosen - 1].ravel() ** 2
     size = np.bincount(at.ravel())
     return {
@@ -96,8 +148,12 @@ def result_of(
         "se": [short(value) for value in se],
         "components": chosen,
         "lowest": lowest,
+        "one_se": one_se(rmsecv.tolist(), se.tolist()),
         "haaland_thomas": haaland_thomas(rmsecv.tolist(), errors.shape[2]),
         "fold_mse": [short(value) for value in np.bincount(at.ravel(), weights=squares) / size],
+        "sizes": count.tolist(),
+        "units": [short(value, UNIT_DIGITS) for value in sums[chosen - 1]],
+        "lowest_units": [short(value, UNIT_DIGITS) for value in sums[lowest - 1]],
     }
 
 
@@ -115,35 +171,40 @@ def figure(result: Result) -> float:
     return float(result["rmsecv"][result["components"] - 1]) if "rmsecv" in result else float("inf")
 
 
-def bound(results: Sequence[Result]) -> float:
-    """The lowest RMSECV of all, plus its standard error."""
-    best = min(results, key=lambda one: min(one["rmsecv"]) if "rmsecv" in one else float("inf"), default=None)
-    if best is None or "rmsecv" not in best:
-        return float("inf")
-    at = best["lowest"] - 1
-    return float(best["rmsecv"][at]) + float(best["se"][at] or 0.0)
-
-
 def ranked(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """All results with their `rank` from 1, the best first. `equal` is true within one standard error of the best.
+    """All results with their `rank` from 1, the best first. `equal` is true where the paired difference to the lowest
+    error of all is within its standard error.
 
     Equal ones go by simplicity: latent variables, steps that learn, steps, RMSECV; the others by RMSECV. The order in
     which candidates were tried makes no difference.
     """
-    limit = bound(results)
+    equal = _equal(results)
 
     def order(one: Result) -> tuple[Any, ...]:
         value, name = figure(one), json.dumps(one["steps"], sort_keys=True)
-        if value <= limit and "rmsecv" in one:
+        if one["candidate"] in equal:
             return 0, one["components"], one["learned"], len(one["steps"]), value, name
         return 1, value, 0, 0, 0.0, name
 
     found = sorted(results, key=order)
-    return [
-        {**one, "rank": rank, "equal": "rmsecv" in one and figure(one) <= limit} for rank, one in enumerate(found, 1)
-    ]
+    return [{**one, "rank": rank, "equal": one["candidate"] in equal} for rank, one in enumerate(found, 1)]
 
 
-def short(value: float) -> float | None:
-    """Twelve digits of a number; None for none."""
-    return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
+def _equal(results: Sequence[Result]) -> set[int]:
+    sound = [one for one in results if "rmsecv" in one]
+    if not sound:
+        return set()
+    best = min(sound, key=lambda one: (min(one["rmsecv"]), json.dumps(one["steps"], sort_keys=True)))
+    if any("units" not in one for one in sound):
+        # kept by a version that knew the rule of Breiman only
+        at = best["lowest"] - 1
+        near = np.array([figure(one) for one in sound]) <= best["rmsecv"][at] + (best["se"][at] or 0.0)
+    else:
+        units = np.array([one["units"] for one in sound], dtype=np.float64)
+        near = no_worse(units, np.array(best["lowest_units"], dtype=np.float64), np.array(best["sizes"]))
+    return {one["candidate"] for one, is_near in zip(sound, near, strict=True) if is_near}
+
+
+def short(value: float, digits: int = DIGITS) -> float | None:
+    """Some digits of a number; None for none."""
+    return float(f"{value:.{digits}g}") if np.isfinite(value) else None

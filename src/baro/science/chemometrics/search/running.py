@@ -19,7 +19,8 @@ from threadpoolctl import threadpool_limits
 
 from baro.science.chemometrics.calibration import checked
 from baro.science.chemometrics.findings import Finding
-from baro.science.chemometrics.fitting import LEAST_SAMPLES, Groups
+from baro.science.chemometrics.fitting import LEAST_SAMPLES
+from baro.science.chemometrics.folding import Groups
 from baro.science.chemometrics.search.crossval import Plan, predict_left_out
 from baro.science.chemometrics.search.judging import Case, judge
 from baro.science.chemometrics.search.preparing import Floats, Preparer
@@ -88,6 +89,7 @@ class _Run:
     plan: Plan
     most: int
     origin: str
+    groups: Groups = None
     own: local = field(default_factory=local)
 
     def one(self, candidate: Candidate) -> Result:
@@ -97,8 +99,8 @@ class _Run:
         steps = candidate.recipe.preprocessing
         with np.errstate(all="ignore"):  # a spectrum that is flat in a region gives NaN, which the result tells
             try:
-                told = predict_left_out(preparer, steps, self.reference, self.plan, self.most)
-            except (np.linalg.LinAlgError, ValueError):
+                told = predict_left_out(preparer, steps, self.reference, self.plan, self.most, self.groups)
+            except (np.linalg.LinAlgError, ValueError, CalibrationDataError):
                 told = np.empty((0, *self.plan.at.shape))
             return result_of(candidate, told - self.reference, self.batch, self.plan.at, self.origin)
 
@@ -144,7 +146,7 @@ def search(
     origin = fingerprint(at, x, y, labels, space, seed)
     results = _known(done, candidates, origin)
     case = Case(at, x, y, labels, names, measured_at, reference_error, plan, space, seed, groups is not None)
-    run = _Run(at, x, y, case.batch, plan, space.components, origin)
+    run = _Run(at, x, y, case.batch, plan, space.components, origin, None if groups is None else labels)
     with threadpool_limits(1, user_api="blas"):
         yield from _progress(run, candidates, left_out, results, case, stop, 1 if x.size > LARGE else workers)
 

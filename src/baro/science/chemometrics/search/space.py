@@ -75,11 +75,13 @@ class SearchSpace:
         axis: npt.ArrayLike,
         *,
         raman: bool = False,
+        selection: bool = False,
         components: int = COMPONENTS,
         folds: int = FOLDS,
         repeats: int = REPEATS,
     ) -> Self:
         """More than 200 candidates that are usual for near-infrared spectra on `axis` (p,); for Raman with baselines.
+        selection: some more, in which channels are chosen by VIP and iPLS within each fold.
 
         Raises SearchError for an axis of fewer than three channels.
         """
@@ -96,7 +98,7 @@ class SearchSpace:
         return cls.parse(
             {
                 "regions": regions,
-                "chains": _standard_chains(raman),
+                "chains": [*_standard_chains(raman), *(_choosing_chains() if selection else [])],
                 "components": components,
                 "folds": folds,
                 "repeats": repeats,
@@ -190,3 +192,10 @@ def _standard_chains(raman: bool) -> list[list[dict[str, Any]]]:
         savgol = {"step": "savgol", "window": window, "polyorder": 2, "deriv": deriv}
         chains += [[savgol], [snv, savgol], [savgol, snv], [msc, savgol]]
     return chains
+
+
+def _choosing_chains() -> list[list[dict[str, Any]]]:
+    snv, savgol = {"step": "snv"}, {"step": "savgol", "window": 15, "polyorder": 2, "deriv": 1}
+    vip = {"step": "vip", "components": 5, "threshold": 1.0, "least": 30}
+    ipls = {"step": "ipls", "intervals": 10, "components": 8, "most": 5, "direction": "forward"}
+    return [[*chain, chosen] for chain in ([], [snv], [snv, savgol]) for chosen in (vip, ipls)]

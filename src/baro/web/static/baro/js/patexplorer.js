@@ -1,14 +1,17 @@
 // The explorer of a data set: spectra, map, histogram and table share what is chosen, coloured and excluded.
 
 import { colour, config, layout, table } from "./charts.js";
-import { axisTitle, CHOSEN, EXCLUDED, Lines, scale, shade, unpack } from "./patspectra.js";
+import { Points } from "./patmap.js";
+import { axisTitle, EXCLUDED, join, Lines, shade } from "./patspectra.js";
 import { fill, words } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const root = byId("explorer"), banner = byId("pat-banner");
 const known = JSON.parse(byId("pat-steps").textContent);
 const TABLE_MOST = 5000;
+const OTHER = "variable:";
 const lines = new Lines(byId("pat-lines"), byId("pat-chart"), byId("pat-tip"));
+const map = new Points(byId("pat-points"), byId("pat-map"), byId("pat-map-tip"));
 const steps = [];
 const chosen = new Set();
 let samples = null, view = null, asked = 0;
@@ -18,6 +21,7 @@ const columns = () => ({
   batch: samples.batch,
   time: samples.time.some((one) => one) ? samples.time.map((one) => (one ? Date.parse(one) : null)) : null,
   number: samples.sample.map((_, i) => i + 1),
+  ...Object.fromEntries(Object.entries(samples.variables).map(([name, values]) => [`${OTHER}${name}`, values])),
 });
 
 // what is kept as float32 has no more digits than these
@@ -37,23 +41,29 @@ function complain(error) {
   banner.textContent = error.message || words.failed;
 }
 
-/** A share from 0 to 1 for every sample by the chosen column; batches in their order. */
+function ends(values) {
+  let low = Infinity, high = -Infinity;
+  for (const v of values) { if (v < low) low = v; if (v > high) high = v; }
+  return [low, high];
+}
+
+/** A share from 0 to 1 for every sample by the chosen column; of texts in the order in which they come. */
 function shares() {
   const name = byId("pat-colour").value;
   let values = columns()[name];
   if (!values) return { shares: samples.sample.map(() => null), low: "", high: "" };
   let low, high;
-  if (name === "batch") {
-    const order = new Map([...new Set(values)].map((one, i) => [one, i]));
-    [low, high] = [values[0], [...order.keys()].at(-1)];
-    values = values.map((one) => order.get(one));
+  if (values.some((one) => typeof one === "string" && one !== "")) {
+    const order = new Map([...new Set(values.filter((one) => one !== "" && one !== null))].map((one, i) => [one, i]));
+    [low, high] = [[...order.keys()][0], [...order.keys()].at(-1)];
+    values = values.map((one) => order.get(one) ?? null);
   }
-  const fine = values.filter((one) => one !== null);
-  const least = Math.min(...fine), most = Math.max(...fine);
+  const fine = values.filter((one) => one !== null && one !== "");
+  const [least, most] = ends(fine);
   const told = (v) => (name === "time" ? new Date(v).toISOString().slice(0, 10) : number(v));
   low ??= fine.length ? told(least) : "";
   high ??= fine.length ? told(most) : "";
-  return { shares: values.map((one) => (one === null ? null : most > least ? (one - least) / (most - least) : 0.5)), low, high };
+  return { shares: values.map((one) => (one === null || one === "" ? null : most > least ? (one - least) / (most - least) : 0.5)), low, high };
 }
 
 function tints(told) { return told.map((one, i) => (samples.excluded[i] === null ? shade(one) : EXCLUDED)); }
@@ -67,38 +77,13 @@ const says = (i) => [
 async function paint() {
   const { shares: told, low, high } = shares();
   const name = byId("pat-colour").selectedOptions[0]?.textContent ?? "";
-  byId("pat-legend").textContent = low === "" ? "" : `${name}: ■ ${low} → ■ ${high}`;
   const ramp = document.createElement("span");
   ramp.className = "pat-ramp";
-  if (low !== "") byId("pat-legend").replaceChildren(`${name}: ${low} `, ramp, ` ${high}`);
-  drawMap(told);
-  drawHistogram();
+  byId("pat-legend").replaceChildren(...(low === "" ? [] : [`${name}: ${low} `, ramp, ` ${high}`]));
+  const colours = tints(told);
+  map.paint(colours, chosen);
   select();
-  await lines.paint(tints(told), chosen);
-}
-
-function drawMap(told) {
-  const x = [], y = [];
-  for (let i = 0; i < view.rows; i += 1) { x.push(view.scores[2 * i]); y.push(view.scores[2 * i + 1]); }
-  const node = byId("pat-map");
-  const title = (n) => `${fill(words.score, { n })} (${Math.round(100 * view.share[n - 1])} %)`;
-  Plotly.react(node, [{
-    x, y, mode: "markers", text: samples.sample.map((_, i) => says(i)), hovertemplate: "%{text}<extra></extra>",
-    selectedpoints: chosen.size ? [...chosen] : null, selected: { marker: { color: CHOSEN, size: 9, opacity: 1 } }, unselected: { marker: { opacity: 0.35 } },
-    marker: {
-      size: view.rows > 2000 ? 4 : 7, color: tints(told), symbol: samples.excluded.map((one) => (one === null ? "circle" : "x")),
-      line: { width: view.rows > 2000 ? 0 : 0.5, color: colour.muted },
-    },
-  }], layout({
-    margin: { l: 60, r: 12, t: 8, b: 44 }, dragmode: "lasso", uirevision: null,
-    xaxis: { title: { text: title(1) }, zeroline: true, zerolinecolor: colour.line }, yaxis: { title: { text: title(2) }, zeroline: true, zerolinecolor: colour.line },
-  }), config);
-  if (!node.dataset.listens) {
-    node.dataset.listens = "yes";
-    node.on("plotly_selected", (event) => { if (event?.points) choose(event.points.map((one) => one.pointIndex)); });
-    node.on("plotly_click", (event) => choose([event.points[0].pointIndex], event.event.shiftKey));
-    node.on("plotly_deselect", () => choose([]));
-  }
+  await lines.paint(colours, told, chosen);
 }
 
 function drawHistogram() {
@@ -136,9 +121,12 @@ function select() {
 
 function fillTable() {
   const rows = (chosen.size ? [...chosen].sort((a, b) => a - b) : samples.sample.map((_, i) => i));
-  const heads = [words.number, words.sample, words.batch, `${samples.quantity} (${samples.unit})`, words.time, words.excluded];
+  const others = Object.keys(samples.variables);
+  const heads = [words.number, words.sample, words.batch, `${samples.quantity} (${samples.unit})`, words.time, words.excluded, ...others];
+  const cell = (v) => (v === null ? "" : typeof v === "number" ? number(v) : v);
   const node = table(heads, rows.slice(0, TABLE_MOST).map((i) => [
     i + 1, samples.sample[i], samples.batch[i], samples.reference[i] === null ? "" : number(samples.reference[i]), samples.time[i]?.slice(0, 19).replace("T", " ") ?? "", samples.excluded[i] ?? "",
+    ...others.map((name) => cell(samples.variables[name][i])),
   ]));
   const rest = document.createElement("p");
   rest.className = "small quiet";
@@ -184,23 +172,43 @@ function listSteps() {
   }));
 }
 
+/** The spectra part after part: what came is shown while the next part is on its way. */
 async function load() {
   const mine = ++asked, begun = performance.now();
-  let buffer;
-  try {
-    buffer = await get(`${root.dataset.spectra}?steps=${encodeURIComponent(JSON.stringify(steps))}`, "arrayBuffer");
-  } catch (error) {
-    if (mine === asked) complain(error);
-    return;
-  }
-  if (mine !== asked) return;
-  banner.hidden = true;
-  view = unpack(buffer);
+  const address = `${root.dataset.spectra}?steps=${encodeURIComponent(JSON.stringify(steps))}`;
   const what = steps.length ? `${words.signal}, ${steps.map((step) => known[step.step].words).join(" + ")}` : words.signal;
-  await lines.show(view, { title: axisTitle(samples.axis_unit, samples.descends, samples.ends), descends: samples.descends, y: what.length > 60 ? `${what.slice(0, 58)}…` : what, tell: says, click: (row, more) => choose([row], more) });
-  await paint();
-  const thinned = view.stride > 1 ? ` · ${fill(words.reduced_minmax, { k: Math.round(view.stride / 2) })}` : "";
-  byId("pat-told").textContent = `${fill(words.told, { n: view.rows.toLocaleString("en"), points: view.points.toLocaleString("en") })}${thinned} · ${fill(words.seconds, { s: ((performance.now() - begun) / 1000).toFixed(2) })}`;
+  const y = what.length > 60 ? `${what.slice(0, 58)}…` : what;
+  let made = null, coming = get(address, "arrayBuffer");
+  while (coming) {
+    let buffer;
+    try {
+      buffer = await coming;
+    } catch (error) {
+      if (mine === asked) complain(error);
+      return;
+    }
+    if (mine !== asked) return;
+    const [low, high] = made ? [made.low, made.high] : [NaN, NaN];
+    const begins = made === null;
+    made = join(made, buffer);
+    coming = made.next === null ? null : get(`${address}&first=${made.next}`, "arrayBuffer");
+    coming?.catch(() => {}); // told when its turn comes
+    banner.hidden = true;
+    view = made;
+    if (made.low !== low || made.high !== high) {
+      await lines.show(view, { title: axisTitle(samples.axis_unit, samples.descends, samples.ends), descends: samples.descends, y, tell: says, click: (row, more) => choose([row], more) });
+    }
+    const title = (n) => `${fill(words.score, { n })} (${Math.round(100 * view.share[n - 1])} %)`;
+    await map.show(view, { titles: [title(1), title(2)], says, choose });
+    if (begins) drawHistogram();
+    await paint();
+    if (mine !== asked) return;
+    const thinned = view.stride > 1 ? ` · ${fill(words.reduced_minmax, { k: Math.round(view.stride / 2) })}` : "";
+    const count = view.came < view.rows ? fill(words.so_far, { n: view.came.toLocaleString("en"), all: view.rows.toLocaleString("en"), points: view.points.toLocaleString("en") })
+      : fill(words.told, { n: view.rows.toLocaleString("en"), points: view.points.toLocaleString("en") });
+    byId("pat-told").textContent = `${count}${thinned} · ${fill(words.seconds, { s: ((performance.now() - begun) / 1000).toFixed(2) })}`;
+    root.dataset.came = String(view.came);
+  }
   root.dataset.ready = String(mine);
 }
 
@@ -211,7 +219,7 @@ async function begin() {
     return complain(error);
   }
   const has = columns();
-  byId("pat-colour").append(...Object.keys(has).filter((name) => has[name]).map((value) => Object.assign(document.createElement("option"), { value, textContent: words[value] })));
+  byId("pat-colour").append(...Object.keys(has).filter((name) => has[name]).map((value) => Object.assign(document.createElement("option"), { value, textContent: value.startsWith(OTHER) ? value.slice(OTHER.length) : words[value] })));
   byId("pat-add").append(...Object.entries(known).map(([value, one]) => Object.assign(document.createElement("option"), { value, textContent: one.words })));
   byId("pat-add").addEventListener("change", ({ target }) => {
     if (!target.value) return;

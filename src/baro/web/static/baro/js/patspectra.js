@@ -1,46 +1,112 @@
-// Spectra by the thousand: Plotly draws the axes, a canvas under them the lines, some at a time so that the page answers.
+// Spectra by the ten thousand: Plotly draws the axes, a canvas under them the lines, some at a time so that the page
+// answers. Few are strokes; many are counted pixel by pixel, which shows where they are dense.
 
 import { colour, config, layout } from "./charts.js";
+import { Raster } from "./patraster.js";
 import { words } from "./words.js";
 
 // cividis, dark to light: order reads without hue
 const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55"];
-const AT_ONCE = 250;
+const STROKES_MOST = 600, STROKES_AT_ONCE = 150, BUSY_MS = 40;
+const LEVELS = 65534;
 // the grid lies over the canvas, so it has to let the lines through
 const GRID = "rgba(47,53,58,0.07)";
 export const EXCLUDED = "#A80F26";
 export const CHOSEN = "#0B5CAD";
-export const scale = CIVIDIS.map((one, i) => [i / (CIVIDIS.length - 1), one]);
+const BLUE = [11, 92, 173];
 
 const parts = CIVIDIS.map((one) => [1, 3, 5].map((at) => parseInt(one.slice(at, at + 2), 16)));
 
-/** The colour of a share from 0 to 1; grey for none. */
-export function shade(share) {
-  if (share === null || !Number.isFinite(share)) return "#8e959b";
+/** Red, green and blue of a share from 0 to 1. */
+function tone(share) {
   const at = Math.min(0.9999, Math.max(0, share)) * (parts.length - 1);
   const low = Math.floor(at), rest = at - low;
-  return `rgb(${parts[low].map((v, i) => Math.round(v + (parts[low + 1][i] - v) * rest)).join(",")})`;
+  return parts[low].map((v, i) => Math.round(v + (parts[low + 1][i] - v) * rest));
+}
+const NONE = [142, 149, 155];
+
+/** The colour of a share from 0 to 1; grey for none. */
+export function shade(share) {
+  return `rgb(${(share === null || !Number.isFinite(share) ? NONE : tone(share)).join(",")})`;
 }
 
-/** The view as the server sends it: a head as JSON, then values and scores as float32. */
-export function unpack(buffer) {
+/** Put a part, as the server sends it, into the view that the parts before it made; null: it is the first.
+
+The view: rows, points, axis, values and scores of all rows, `known` 1 for those that came, `came` how many. */
+export function join(view, buffer) {
   const size = new DataView(buffer).getUint32(0, true);
-  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size)));
-  const values = new Float32Array(buffer, 4 + size, head.rows * head.points);
-  const scores = new Float32Array(buffer, 4 + size + 4 * values.length, head.rows * 2);
-  return { ...head, values, scores };
+  const { first, rows, of, step, ...head } = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size)));
+  const { points } = head;
+  const ends = new Float32Array(buffer, 4 + size, 2 * rows);
+  const scores = new Float32Array(buffer, 4 + size + 8 * rows, 2 * rows);
+  const levels = new Uint16Array(buffer, 4 + size + 16 * rows, rows * points);
+  const made = view ?? { rows: of, values: new Float32Array(of * points), scores: new Float32Array(2 * of), known: new Uint8Array(of), came: 0, low: Infinity, high: -Infinity };
+  Object.assign(made, head);
+  made.newest = new Int32Array(rows);
+  for (let i = 0; i < rows; i += 1) {
+    const row = ((first + i) * step) % of, low = ends[2 * i], high = ends[2 * i + 1];
+    const per = (high - low) / LEVELS, to = row * points, from = i * points;
+    for (let k = 0; k < points; k += 1) { const v = levels[from + k]; made.values[to + k] = v > LEVELS ? NaN : low + per * v; }
+    made.scores[2 * row] = scores[2 * i];
+    made.scores[2 * row + 1] = scores[2 * i + 1];
+    made.known[row] = 1;
+    made.newest[i] = row;
+    if (low < made.low) made.low = low;
+    if (high > made.high) made.high = high;
+  }
+  made.came += rows;
+  return made;
 }
+
+/** The pen of an empty canvas under a chart, held to the plot of `place`. */
+export function clean(canvas, node, { left, top, w, h }) {
+  const ratio = window.devicePixelRatio || 1, wide = node.clientWidth, tall = node.clientHeight;
+  Object.assign(canvas, { width: wide * ratio, height: tall * ratio });
+  Object.assign(canvas.style, { width: `${wide}px`, height: `${tall}px` });
+  const pen = canvas.getContext("2d");
+  pen.scale(ratio, ratio);
+  pen.fillStyle = colour.paper;
+  pen.fillRect(0, 0, wide, tall);
+  pen.beginPath();
+  pen.rect(left, top, w, h);
+  pen.clip();
+  return pen;
+}
+
+/** What a click without a drag is: Plotly covers the whole page from the press on, so the release is not the chart's. */
+export function clicks(node, act) {
+  let down = null;
+  node.addEventListener("mousedown", (event) => { down = [event.clientX, event.clientY]; }, true);
+  document.addEventListener("mouseup", (event) => {
+    if (down && Math.hypot(event.clientX - down[0], event.clientY - down[1]) < 4) act(event);
+    down = null;
+  }, true);
+}
+
+/** Words beside the pointer; null takes them away. */
+export function tell(tip, node, event, text) {
+  tip.hidden = text === null;
+  if (text === null) return;
+  tip.textContent = text;
+  const box = node.getBoundingClientRect(), left = event.clientX - box.left;
+  tip.style.left = `${left > box.width - 240 ? left - 220 : left + 14}px`;
+  tip.style.top = `${event.clientY - box.top + 14}px`;
+}
+
+/** Wait until the page has shown what was drawn and answered whoever clicked. */
+const breath = () => new Promise((done) => { requestAnimationFrame(() => done()); });
 
 export class Lines {
   constructor(canvas, node, tip) {
-    Object.assign(this, { canvas, node, tip, view: null, run: 0, tints: [], chosen: new Set(), range: null });
+    Object.assign(this, { canvas, node, tip, view: null, run: 0, tints: [], shares: [], chosen: new Set() });
     new ResizeObserver(() => this.draw()).observe(node);
   }
 
   /** Axes for a view; `paint` draws its lines. tell: (row) → words under the pointer; click: (row, more) of a spectrum. */
   async show(view, { title, descends, y, tell, click }) {
     Object.assign(this, { view, tell, click });
-    const [low, high] = this.extremes();
+    const low = Number.isFinite(view.low) ? view.low : 0, high = Number.isFinite(view.high) ? view.high : 1;
+    this.ends = [low, high];
     const pad = 0.04 * (high - low || 1);
     const ends = [Math.min(...view.axis), Math.max(...view.axis)];
     this.whole = { "xaxis.range": descends ? [ends[1], ends[0]] : ends, "yaxis.range": [low - pad, high + pad] };
@@ -56,73 +122,66 @@ export class Lines {
       this.node.on("plotly_relayout", () => this.draw());
       this.node.addEventListener("mousemove", (event) => this.hover(event));
       this.node.addEventListener("mouseleave", () => { this.tip.hidden = true; });
-      // Plotly covers the whole page from the press on, so the release is not the chart's; a drag is a zoom
-      let down = null;
-      this.node.addEventListener("mousedown", (event) => { down = [event.clientX, event.clientY]; }, true);
-      document.addEventListener("mouseup", (event) => {
-        if (down && Math.hypot(event.clientX - down[0], event.clientY - down[1]) < 4) {
-          const row = this.nearest(event);
-          if (row !== null) this.click?.(row, event.shiftKey);
-        }
-        down = null;
-      }, true);
+      clicks(this.node, (event) => { const row = this.nearest(event); if (row !== null) this.click?.(row, event.shiftKey); });
     }
   }
 
-  extremes() {
-    let low = Infinity, high = -Infinity;
-    for (const v of this.view.values) { if (v < low) low = v; if (v > high) high = v; }
-    return [low, high];
+  paint(tints, shares, chosen) { Object.assign(this, { tints, shares, chosen }); return this.draw(); }
+
+  /** All lines that came, the chosen and the excluded ones on top. Resolves when the last is drawn. */
+  async draw() {
+    const run = ++this.run, { view, node } = this, full = node._fullLayout;
+    if (!view || !full?.xaxis?.l2p) return false;
+    node.dataset.drawn = "0";
+    const late = [], rest = [];
+    for (let i = 0; i < view.rows; i += 1) if (view.known[i]) (this.chosen.has(i) || this.tints[i] === EXCLUDED ? late : rest).push(i);
+    const place = { left: full._size.l, top: full._size.t, w: Math.round(full._size.w), h: Math.round(full._size.h), zero: full.yaxis.l2p(0) };
+    place.per = full.yaxis.l2p(1) - place.zero;
+    place.xs = Float32Array.from(view.axis, (x) => full.xaxis.l2p(x));
+    const many = rest.length > STROKES_MOST, manyLate = late.length > STROKES_MOST;
+    // counted first, so that what is shown stays until the new picture is there
+    const under = many && await this.counted(run, place, rest, (i) => this.shares[i] ?? null, tone, this.chosen.size ? 0.35 : 1);
+    const over = manyLate && await this.counted(run, place, late, () => 0, () => BLUE, 1);
+    if (run !== this.run) return false;
+    const pen = clean(this.canvas, node, place);
+    if (under) pen.drawImage(under, place.left, place.top);
+    else if (!await this.strokes(run, pen, place, rest, this.chosen.size ? 0.3 : rest.length > 300 ? 0.5 : 0.85)) return false;
+    if (over) pen.drawImage(over, place.left, place.top);
+    else if (!await this.strokes(run, pen, place, late, 1)) return false;
+    node.dataset.drawn = String(view.came);
+    return true;
   }
 
-  paint(tints, chosen) { this.tints = tints; this.chosen = chosen; return this.draw(); }
+  async strokes(run, pen, { left, top, xs, zero, per }, rows, alpha) {
+    const { view } = this;
+    for (const [at, row] of rows.entries()) {
+      if (at && at % STROKES_AT_ONCE === 0) { await breath(); if (run !== this.run) return false; }
+      const from = row * view.points, picked = this.chosen.has(row);
+      pen.strokeStyle = picked ? CHOSEN : this.tints[row] ?? shade(null);
+      pen.globalAlpha = alpha;
+      pen.lineWidth = picked ? 2.5 : 1;
+      pen.beginPath();
+      for (let k = 0; k < view.points; k += 1) pen.lineTo(left + xs[k], top + zero + per * view.values[from + k]);
+      pen.stroke();
+    }
+    pen.globalAlpha = 1;
+    return run === this.run;
+  }
 
-  /** All lines, the chosen and the excluded ones last. Resolves when the last is drawn. */
-  draw() {
-    const run = ++this.run;
-    const full = this.node._fullLayout;
-    if (!this.view || !full?.xaxis?.l2p) return Promise.resolve(false);
-    const { l, t, w, h } = full._size;
-    const ratio = window.devicePixelRatio || 1;
-    const { canvas, view } = this;
-    canvas.width = this.node.clientWidth * ratio;
-    canvas.height = this.node.clientHeight * ratio;
-    canvas.style.width = `${this.node.clientWidth}px`;
-    canvas.style.height = `${this.node.clientHeight}px`;
-    const pen = canvas.getContext("2d");
-    pen.scale(ratio, ratio);
-    pen.fillStyle = colour.paper;
-    pen.fillRect(0, 0, this.node.clientWidth, this.node.clientHeight);
-    pen.beginPath();
-    pen.rect(l, t, w, h);
-    pen.clip();
-    const xs = Float32Array.from(view.axis, (x) => l + full.xaxis.l2p(x));
-    const zero = full.yaxis.l2p(0), per = full.yaxis.l2p(1) - zero;
-    const rows = [...Array(view.rows).keys()];
-    const late = rows.filter((i) => this.chosen.has(i) || this.tints[i] === EXCLUDED);
-    const apart = new Set(late);
-    const order = [...rows.filter((i) => !apart.has(i)), ...late];
-    const thin = view.rows > 2000 ? 0.25 : view.rows > 300 ? 0.5 : 0.85;
-    this.node.dataset.drawn = "0";
-    return new Promise((done) => {
-      let next = 0;
-      const some = () => {
-        if (run !== this.run) return done(false);
-        for (const end = Math.min(order.length, next + AT_ONCE); next < end; next += 1) {
-          const row = order[next], from = row * view.points, picked = this.chosen.has(row);
-          pen.strokeStyle = picked ? CHOSEN : this.tints[row] ?? "#8e959b";
-          pen.globalAlpha = apart.has(row) ? 1 : this.chosen.size ? thin / 2 : thin;
-          pen.lineWidth = picked ? 2.5 : 1;
-          pen.beginPath();
-          for (let k = 0; k < view.points; k += 1) pen.lineTo(xs[k], t + zero + per * view.values[from + k]);
-          pen.stroke();
-        }
-        if (next < order.length) return requestAnimationFrame(some);
-        this.node.dataset.drawn = String(order.length);
-        return done(true);
-      };
-      some();
-    });
+  /** A canvas of the plot's size with lines counted pixel by pixel; null when a later draw overtook this one. */
+  async counted(run, { w, h, xs, zero, per }, rows, share, colours, strength) {
+    const made = new Raster(w, h, xs, zero, per), sheet = new OffscreenCanvas(w, h);
+    let since = performance.now();
+    for (const row of rows) {
+      made.add(this.view.values, row * this.view.points, share(row));
+      if (performance.now() - since > BUSY_MS) {
+        await breath();
+        if (run !== this.run) return null;
+        since = performance.now();
+      }
+    }
+    sheet.getContext("2d").putImageData(made.image(colours, NONE, strength), 0, 0);
+    return sheet;
   }
 
   /** The row whose line is nearest to the pointer, within 12 pixels; null for none. */
@@ -133,12 +192,13 @@ export class Lines {
     const box = this.node.getBoundingClientRect();
     const px = event.clientX - box.left - l, py = event.clientY - box.top - t;
     if (px < 0 || py < 0 || px > w || py > h) return null;
-    const x = full.xaxis.p2l(px), { axis, values, points, rows } = this.view;
+    const x = full.xaxis.p2l(px), { axis, values, points, rows, known } = this.view;
     let column = 0;
     for (let k = 1; k < points; k += 1) if (Math.abs(axis[k] - x) < Math.abs(axis[column] - x)) column = k;
     const zero = full.yaxis.l2p(0), per = full.yaxis.l2p(1) - zero;
     let best = null, far = 12;
     for (let row = 0; row < rows; row += 1) {
+      if (!known[row]) continue;
       const away = Math.abs(zero + per * values[row * points + column] - py);
       if (away < far) { far = away; best = row; }
     }
@@ -147,13 +207,7 @@ export class Lines {
 
   hover(event) {
     const row = this.nearest(event);
-    this.tip.hidden = row === null;
-    if (row === null) return;
-    this.tip.textContent = this.tell(row);
-    const box = this.node.getBoundingClientRect();
-    const left = event.clientX - box.left;
-    this.tip.style.left = `${left > box.width - 240 ? left - 220 : left + 14}px`;
-    this.tip.style.top = `${event.clientY - box.top + 14}px`;
+    tell(this.tip, this.node, event, row === null ? null : this.tell(row));
   }
 }
 
