@@ -78,6 +78,25 @@ def test_parts_make_the_whole_whatever_the_time_allowed() -> None:
     np.testing.assert_array_equal(late.scores[:5], made[1].scores[:5])
 
 
+def test_a_closer_look_has_more_points() -> None:
+    samples = many(40, 400)
+    wide = look(samples, STEPS, most=40 * 120)
+    near = wide.part(samples, closer=(1120.0, 1140.0))
+    assert wide.part(samples).stride == 7
+    assert (near.stride, near.scores, near.next) == (1, None, None)
+    assert near.axis[0] < 1120.0 < near.axis[1]
+    assert near.axis[-2] < 1140.0 < near.axis[-1]
+    inside = np.flatnonzero(np.isin(samples.axis, near.axis))
+    whole = look(samples, STEPS, most=40 * 1000).part(samples)
+    np.testing.assert_array_equal(near.values, whole.values[:, inside])
+    raw = look(samples, [], most=40 * 120).part(samples, closer=(1140.0, 1120.0))
+    np.testing.assert_array_equal(raw.values, samples.spectra[np.arange(40) * raw.step % 40][:, inside])
+    assert len(near.to_bytes()) < len(whole.to_bytes())
+    for nowhere in ((1.0, 2.0), (float("nan"), 1200.0)):
+        with pytest.raises(RecipeInvalid):
+            wide.part(samples, closer=nowhere)
+
+
 def test_the_map_is_that_of_principal_components() -> None:
     samples = of_rows(rows(), AXIS, "nm")
     view = look(samples, []).part(samples)

@@ -50,13 +50,14 @@ class View:
     modulo `of`.
 
     axis: (q,) places of the points that are left. values: (k, q) float32. stride: so many channels stand in each
-    pair of points, their lowest and their highest; 1: every channel is there. scores: (k, 2); share of the variance.
+    pair of points, their lowest and their highest; 1: every channel is there. scores: (k, 2), None in a closer look at
+    a part of the axis; share of the variance.
     """
 
     axis: npt.NDArray[np.float64]
     values: Floats32
     stride: int
-    scores: Floats32
+    scores: Floats32 | None
     share: tuple[float, float]
     first: int
     of: int
@@ -69,9 +70,9 @@ class View:
         return end if end < self.of else None
 
     def to_bytes(self) -> bytes:
-        """Length of the head (uint32), the head as JSON filled up to a multiple of four; then of each spectrum its
-        lowest and highest value and its scores (float32), and the points (uint16): 0 to 65,534 from the lowest to the
-        highest, 65,535 for no number. All little-endian."""
+        """Length of the head (uint32), the head as JSON filled up to a multiple of four; then of all spectra the lowest
+        and the highest value, the scores if there are any (float32), and the points (uint16): 0 to 65,534 from the
+        lowest to the highest, 65,535 for no number. All little-endian."""
         head = {
             "rows": len(self.values),
             "first": self.first,
@@ -82,12 +83,13 @@ class View:
             "axis": [float(f"{x:.8g}") for x in self.axis],
             "stride": self.stride,
             "share": [round(one, 4) for one in self.share],
+            "mapped": self.scores is not None,
         }
         told = json.dumps(head).encode()
         told += b" " * (-len(told) % 4)
         ends, points = _levels(self.values)
-        body = (np.ascontiguousarray(part).tobytes() for part in (ends, self.scores.astype("<f4"), points))
-        return len(told).to_bytes(4, "little") + told + b"".join(body)
+        scores = b"" if self.scores is None else self.scores.astype("<f4").tobytes()
+        return len(told).to_bytes(4, "little") + told + ends.tobytes() + scores + points.tobytes()
 
 
 def _levels(values: Floats32) -> tuple[Floats32, npt.NDArray[np.uint16]]:
@@ -113,7 +115,7 @@ class Look:
     count: int
     program: Program | None
     axis: npt.NDArray[np.float64]
-    stride: int
+    most: int = MOST_VALUES
     _map: _Map | None = None
 
     @property
@@ -122,30 +124,50 @@ class Look:
         of spectra is spread evenly over the set."""
         return order_step(self.count)
 
-    def part(self, samples: Samples, first: int = 0, seconds: float = SECONDS) -> View:
-        """As many spectra from the place `first` on as `seconds` allow, but some. Raises RecipeInvalid for a place
-        beyond."""
+    def part(
+        self, samples: Samples, first: int = 0, seconds: float = SECONDS, closer: tuple[float, float] | None = None
+    ) -> View:
+        """As many spectra from the place `first` on as `seconds` allow, but some. closer: only the part of the axis
+        between two places, with more points. Raises RecipeInvalid for a place beyond."""
         if not 0 <= first < self.count:
             raise RecipeInvalid(detail=_("spectrum %(first)s of %(count)s") % {"first": first, "count": self.count})
+        begin, end = self._within(closer)
+        stride = self._stride(end - begin)
         until = time.monotonic() + seconds
         parts: list[Floats32] = []
         at = first
         with ThreadPoolExecutor(THREADS) as pool:
             while at < self.count and (not parts or time.monotonic() < until):
                 starts = range(at, min(self.count, at + 2 * THREADS * ROWS_AT_ONCE), ROWS_AT_ONCE)
-                parts += pool.map(lambda start: self._block(samples, start, ROWS_AT_ONCE), starts)
+                parts += pool.map(lambda at: self._block(samples, at, ROWS_AT_ONCE, stride, begin, end), starts)
                 at = min(self.count, starts[-1] + ROWS_AT_ONCE)
         values = np.concatenate(parts)
+        where = places(self.axis[begin:end], stride)
+        if closer is not None:
+            return View(where, values, stride, None, (0.0, 0.0), first, self.count, self.step)
         if self._map is None:
             known = first == 0 and len(values) >= min(self.count, MAP_FROM)
-            self._map = _Map.of(values[:MAP_FROM] if known else self._block(samples, 0, MAP_FROM))
+            self._map = _Map.of(values[:MAP_FROM] if known else self._block(samples, 0, MAP_FROM, stride, begin, end))
         scores, share = self._map.scores(values), self._map.share
-        where = places(self.axis, self.stride)
-        return View(where, values, self.stride, scores, share, first, self.count, self.step)
+        return View(where, values, stride, scores, share, first, self.count, self.step)
 
-    def _block(self, samples: Samples, first: int, count: int) -> Floats32:
+    def _block(self, samples: Samples, first: int, count: int, stride: int, begin: int, end: int) -> Floats32:
         rows = np.arange(first, min(self.count, first + count), dtype=np.int64) * self.step % self.count
-        return prepared(self.program, samples.spectra[rows], self.stride)
+        return prepared(self.program, samples.spectra[rows], stride, begin, end)
+
+    def _stride(self, channels: int) -> int:
+        """How many channels become two points."""
+        points = int(np.clip(self.most // max(1, self.count), LEAST_POINTS, MOST_POINTS))
+        return max(1, -(-2 * channels // points)) if channels > points else 1
+
+    def _within(self, closer: tuple[float, float] | None) -> tuple[int, int]:
+        """Channels between two places, and one more at either end, so that lines reach the edge of the chart."""
+        if closer is None:
+            return 0, self.axis.size
+        inside = np.flatnonzero((self.axis >= min(closer)) & (self.axis <= max(closer)))
+        if not inside.size:
+            raise RecipeInvalid(detail=_("no channel lies between %(low)s and %(high)s") % dict(zip(("low", "high"), closer, strict=True)))
+        return max(0, int(inside[0]) - 1), min(self.axis.size, int(inside[-1]) + 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,9 +269,7 @@ def look(samples: Samples, steps: Sequence[Mapping[str, Any]], most: int = MOST_
     except (ScienceError, ValueError, TypeError) as error:
         raise RecipeInvalid(detail=str(error).rstrip(".")) from error
     axis = samples.axis if program is None else samples.axis[program.kept]
-    points = int(np.clip(most // max(1, count), LEAST_POINTS, MOST_POINTS))
-    stride = max(1, -(-2 * axis.size // points)) if axis.size > points else 1
-    return Look(count, program, axis, stride)
+    return Look(count, program, axis, most)
 
 
 @cache

@@ -14,9 +14,9 @@ LANES = _kernels.LANES
 
 
 @_compiled
-def prepared(x: Any, layout: Any, numbers: Any, count: Any, stride: Any, out: Any, work: Any) -> None:
-    """Run a program that leaves `count` channels on every row of x (n, p) float32, and keep of every `stride` of them
-    the lowest and the highest, in the order in which the ends of the stretch lie; stride 1: all. out: (n, m) float32.
+def prepared(x: Any, layout: Any, numbers: Any, begin: Any, end: Any, stride: Any, out: Any, work: Any) -> None:
+    """Run a program on every row of x (n, p) float32, and keep of every `stride` of the channels from `begin` to before
+    `end` that it leaves the lowest and the highest, in the order in which the ends of the stretch lie; stride 1: all. out: (n, m) float32.
     work: (7, most channels) scratch."""
     lanes = np.empty(LANES)
     row = np.empty(x.shape[1])
@@ -26,12 +26,12 @@ def prepared(x: Any, layout: Any, numbers: Any, count: Any, stride: Any, out: An
         _apply(row, layout, numbers, work[6], work, lanes)
         z = work[6]
         if stride == 1:
-            for j in range(count):
-                out[i, j] = z[j]
+            for j in range(begin, end):
+                out[i, j - begin] = z[j]
             continue
         for k in range(out.shape[1] // 2):
-            first = k * stride
-            last = min(first + stride, count) - 1
+            first = begin + k * stride
+            last = min(first + stride, end) - 1
             low, high = z[first], z[first]
             for j in range(first + 1, last + 1):
                 # written so that a value that is no number is kept

@@ -38,16 +38,20 @@ def program_of(steps: Sequence[Step], axis: Floats, spectra: Floats32) -> Progra
     return compile_steps(pipeline, axis.size)
 
 
-def prepared(program: Program | None, spectra: Floats32, stride: int) -> Floats32:
-    """Spectra (n, p) after a program, thinned, (n, m) float32; see `thin`. Other threads go on meanwhile."""
+def prepared(
+    program: Program | None, spectra: Floats32, stride: int, begin: int = 0, end: int | None = None
+) -> Floats32:
+    """Spectra (n, p) after a program, thinned, (n, m) float32; see `thin`. begin, end: of the channels that are left
+    only those from `begin` to before `end`. Other threads go on meanwhile."""
     if program is None or not len(program.layout):
-        return thin(spectra if program is None else spectra[:, program.kept], stride)
+        return thin((spectra if program is None else spectra[:, program.kept])[:, begin:end], stride)
     from baro.science.chemometrics import _thinning
 
-    count = program.channels_out
+    last = program.channels_out if end is None else end
+    count = last - begin
     out = np.empty((len(spectra), count if stride == 1 else 2 * -(-count // stride)), np.float32)
     x = np.ascontiguousarray(spectra, np.float32)
-    _thinning.prepared(x, program.layout, program.numbers, count, stride, out, program.scratch(x.shape[1]))
+    _thinning.prepared(x, program.layout, program.numbers, begin, last, stride, out, program.scratch(x.shape[1]))
     return out
 
 

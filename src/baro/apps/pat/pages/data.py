@@ -191,15 +191,18 @@ def samples(request: HttpRequest, code: str) -> HttpResponse:
 
 @require_GET
 def spectra(request: HttpRequest, code: str) -> HttpResponse:
-    """Some of the spectra after the asked preprocessing, from the place `first` on: see `looking.View`. Refusals are
-    JSON."""
+    """Some of the spectra after the asked preprocessing, from the place `first` on, of the axis all or what lies from
+    `low` to `high`: see `looking.View`. Refusals are JSON."""
     found = _found(code)
     try:
         steps = json.loads(request.GET.get("steps", "[]"))
         if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
             raise RecipeInvalid(detail=_("the steps are no list"))
         first = int(request.GET.get("first", "0"))
-        view = looking.look_of(found, steps).part(looking.samples_of(found), first)
+        closer = None
+        if "low" in request.GET:
+            closer = float(request.GET["low"]), float(request.GET.get("high", "nan"))
+        view = looking.look_of(found, steps).part(looking.samples_of(found), first, closer=closer)
     except (ValueError, BaroError) as error:
         refusal = error if isinstance(error, BaroError) else RecipeInvalid(detail=_("the steps are no list"))
         return JsonResponse({"text": refusal.text, "code": refusal.code}, status=refusal.status)

@@ -8,13 +8,13 @@ import { fill, words } from "./words.js";
 const byId = (id) => document.getElementById(id);
 const root = byId("explorer"), banner = byId("pat-banner");
 const known = JSON.parse(byId("pat-steps").textContent);
-const TABLE_MOST = 5000;
+const TABLE_MOST = 5000, CLOSER = 0.6;
 const OTHER = "variable:";
 const lines = new Lines(byId("pat-lines"), byId("pat-chart"), byId("pat-tip"));
 const map = new Points(byId("pat-points"), byId("pat-map"), byId("pat-map-tip"));
 const steps = [];
 const chosen = new Set();
-let samples = null, view = null, asked = 0;
+let samples = null, view = null, asked = 0, zooms = 0;
 
 const columns = () => ({
   reference: samples.hidden ? null : samples.reference,
@@ -172,13 +172,36 @@ function listSteps() {
   }));
 }
 
+const address = () => `${root.dataset.spectra}?steps=${encodeURIComponent(JSON.stringify(steps))}`;
+
+/** Of the part of the axis that is shown more points, once a part is shown of spectra that were thinned. */
+async function zoomed() {
+  const mine = ++zooms, [low, high] = lines.shown, whole = samples.ends[1] - samples.ends[0];
+  if (!view || view.next !== null || view.stride === 1 || high - low > CLOSER * whole || lines.best !== view) return;
+  let near = null, first = 0;
+  while (first !== null) {
+    let buffer;
+    try {
+      buffer = await get(`${address()}&first=${first}&low=${low}&high=${high}`, "arrayBuffer");
+    } catch (error) {
+      if (mine === zooms) complain(error);
+      return;
+    }
+    if (mine !== zooms) return;
+    near = join(near, buffer);
+    first = near.next;
+  }
+  await lines.closer(near, low, high);
+  root.dataset.closer = String(near.points);
+}
+
 /** The spectra part after part: what came is shown while the next part is on its way. */
 async function load() {
-  const mine = ++asked, begun = performance.now();
-  const address = `${root.dataset.spectra}?steps=${encodeURIComponent(JSON.stringify(steps))}`;
+  const mine = ++asked, begun = performance.now(), from = address();
+  zooms += 1;
   const what = steps.length ? `${words.signal}, ${steps.map((step) => known[step.step].words).join(" + ")}` : words.signal;
   const y = what.length > 60 ? `${what.slice(0, 58)}…` : what;
-  let made = null, coming = get(address, "arrayBuffer");
+  let made = null, coming = get(from, "arrayBuffer");
   while (coming) {
     let buffer;
     try {
@@ -191,12 +214,12 @@ async function load() {
     const [low, high] = made ? [made.low, made.high] : [NaN, NaN];
     const begins = made === null;
     made = join(made, buffer);
-    coming = made.next === null ? null : get(`${address}&first=${made.next}`, "arrayBuffer");
+    coming = made.next === null ? null : get(`${from}&first=${made.next}`, "arrayBuffer");
     coming?.catch(() => {}); // told when its turn comes
     banner.hidden = true;
     view = made;
     if (made.low !== low || made.high !== high) {
-      await lines.show(view, { title: axisTitle(samples.axis_unit, samples.descends, samples.ends), descends: samples.descends, y, tell: says, click: (row, more) => choose([row], more) });
+      await lines.show(view, { title: axisTitle(samples.axis_unit, samples.descends, samples.ends), descends: samples.descends, y, tell: says, click: (row, more) => choose([row], more), zoomed });
     }
     const title = (n) => `${fill(words.score, { n })} (${Math.round(100 * view.share[n - 1])} %)`;
     await map.show(view, { titles: [title(1), title(2)], says, choose });
@@ -210,6 +233,7 @@ async function load() {
     root.dataset.came = String(view.came);
   }
   root.dataset.ready = String(mine);
+  zoomed();
 }
 
 async function begin() {

@@ -38,8 +38,8 @@ export function join(view, buffer) {
   const { first, rows, of, step, ...head } = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size)));
   const { points } = head;
   const ends = new Float32Array(buffer, 4 + size, 2 * rows);
-  const scores = new Float32Array(buffer, 4 + size + 8 * rows, 2 * rows);
-  const levels = new Uint16Array(buffer, 4 + size + 16 * rows, rows * points);
+  const scores = new Float32Array(buffer, 4 + size + 8 * rows, head.mapped ? 2 * rows : 0);
+  const levels = new Uint16Array(buffer, 4 + size + 8 * rows + scores.byteLength, rows * points);
   const made = view ?? { rows: of, values: new Float32Array(of * points), scores: new Float32Array(2 * of), known: new Uint8Array(of), came: 0, low: Infinity, high: -Infinity };
   Object.assign(made, head);
   made.newest = new Int32Array(rows);
@@ -47,8 +47,7 @@ export function join(view, buffer) {
     const row = ((first + i) * step) % of, low = ends[2 * i], high = ends[2 * i + 1];
     const per = (high - low) / LEVELS, to = row * points, from = i * points;
     for (let k = 0; k < points; k += 1) { const v = levels[from + k]; made.values[to + k] = v > LEVELS ? NaN : low + per * v; }
-    made.scores[2 * row] = scores[2 * i];
-    made.scores[2 * row + 1] = scores[2 * i + 1];
+    if (head.mapped) made.scores.set(scores.subarray(2 * i, 2 * i + 2), 2 * row);
     made.known[row] = 1;
     made.newest[i] = row;
     if (low < made.low) made.low = low;
@@ -102,9 +101,10 @@ export class Lines {
     new ResizeObserver(() => this.draw()).observe(node);
   }
 
-  /** Axes for a view; `paint` draws its lines. tell: (row) → words under the pointer; click: (row, more) of a spectrum. */
-  async show(view, { title, descends, y, tell, click }) {
-    Object.assign(this, { view, tell, click });
+  /** Axes for a view; `paint` draws its lines. tell: (row) → words under the pointer; click: (row, more) of a spectrum;
+   * zoomed: the axis shows another part. */
+  async show(view, { title, descends, y, tell, click, zoomed }) {
+    Object.assign(this, { view, tell, click, zoomed, near: null });
     const low = Number.isFinite(view.low) ? view.low : 0, high = Number.isFinite(view.high) ? view.high : 1;
     this.ends = [low, high];
     const pad = 0.04 * (high - low || 1);
@@ -119,7 +119,7 @@ export class Lines {
       this.listens = true;
       // Plotly would go back to the first ranges there ever were, those before the preprocessing
       this.node.on("plotly_doubleclick", () => Plotly.relayout(this.node, structuredClone(this.whole)));
-      this.node.on("plotly_relayout", () => this.draw());
+      this.node.on("plotly_relayout", () => { this.draw(); this.zoomed(); });
       this.node.addEventListener("mousemove", (event) => this.hover(event));
       this.node.addEventListener("mouseleave", () => { this.tip.hidden = true; });
       clicks(this.node, (event) => { const row = this.nearest(event); if (row !== null) this.click?.(row, event.shiftKey); });
@@ -128,14 +128,27 @@ export class Lines {
 
   paint(tints, shares, chosen) { Object.assign(this, { tints, shares, chosen }); return this.draw(); }
 
+  /** The part of the axis that is shown, from low to high. */
+  get shown() { return [...this.node._fullLayout.xaxis.range].sort((a, b) => a - b); }
+
+  /** The view with the most points of what is shown: a closer one where it covers that. */
+  get best() {
+    const [low, high] = this.shown;
+    return this.near && low >= this.near.from && high <= this.near.to ? this.near.view : this.view;
+  }
+
+  /** A view of the part of the axis between two places, with more points. */
+  closer(view, from, to) { this.near = { view, from, to }; return this.draw(); }
+
   /** All lines that came, the chosen and the excluded ones on top. Resolves when the last is drawn. */
   async draw() {
-    const run = ++this.run, { view, node } = this, full = node._fullLayout;
-    if (!view || !full?.xaxis?.l2p) return false;
+    const run = ++this.run, { node } = this, full = node._fullLayout;
+    if (!this.view || !full?.xaxis?.l2p) return false;
+    const view = this.best;
     node.dataset.drawn = "0";
     const late = [], rest = [];
     for (let i = 0; i < view.rows; i += 1) if (view.known[i]) (this.chosen.has(i) || this.tints[i] === EXCLUDED ? late : rest).push(i);
-    const place = { left: full._size.l, top: full._size.t, w: Math.round(full._size.w), h: Math.round(full._size.h), zero: full.yaxis.l2p(0) };
+    const place = { view, left: full._size.l, top: full._size.t, w: Math.round(full._size.w), h: Math.round(full._size.h), zero: full.yaxis.l2p(0) };
     place.per = full.yaxis.l2p(1) - place.zero;
     place.xs = Float32Array.from(view.axis, (x) => full.xaxis.l2p(x));
     const many = rest.length > STROKES_MOST, manyLate = late.length > STROKES_MOST;
@@ -152,8 +165,7 @@ export class Lines {
     return true;
   }
 
-  async strokes(run, pen, { left, top, xs, zero, per }, rows, alpha) {
-    const { view } = this;
+  async strokes(run, pen, { view, left, top, xs, zero, per }, rows, alpha) {
     for (const [at, row] of rows.entries()) {
       if (at && at % STROKES_AT_ONCE === 0) { await breath(); if (run !== this.run) return false; }
       const from = row * view.points, picked = this.chosen.has(row);
@@ -169,11 +181,11 @@ export class Lines {
   }
 
   /** A canvas of the plot's size with lines counted pixel by pixel; null when a later draw overtook this one. */
-  async counted(run, { w, h, xs, zero, per }, rows, share, colours, strength) {
+  async counted(run, { view, w, h, xs, zero, per }, rows, share, colours, strength) {
     const made = new Raster(w, h, xs, zero, per), sheet = new OffscreenCanvas(w, h);
     let since = performance.now();
     for (const row of rows) {
-      made.add(this.view.values, row * this.view.points, share(row));
+      made.add(view.values, row * view.points, share(row));
       if (performance.now() - since > BUSY_MS) {
         await breath();
         if (run !== this.run) return null;
@@ -192,7 +204,7 @@ export class Lines {
     const box = this.node.getBoundingClientRect();
     const px = event.clientX - box.left - l, py = event.clientY - box.top - t;
     if (px < 0 || py < 0 || px > w || py > h) return null;
-    const x = full.xaxis.p2l(px), { axis, values, points, rows, known } = this.view;
+    const x = full.xaxis.p2l(px), { axis, values, points, rows, known } = this.best;
     let column = 0;
     for (let k = 1; k < points; k += 1) if (Math.abs(axis[k] - x) < Math.abs(axis[column] - x)) column = k;
     const zero = full.yaxis.l2p(0), per = full.yaxis.l2p(1) - zero;
