@@ -166,7 +166,10 @@ class Look:
             return 0, self.axis.size
         inside = np.flatnonzero((self.axis >= min(closer)) & (self.axis <= max(closer)))
         if not inside.size:
-            raise RecipeInvalid(detail=_("no channel lies between %(low)s and %(high)s") % dict(zip(("low", "high"), closer, strict=True)))
+            raise RecipeInvalid(
+                detail=_("no channel lies between %(low)s and %(high)s")
+                % dict(zip(("low", "high"), closer, strict=True))
+            )
         return max(0, int(inside[0]) - 1), min(self.axis.size, int(inside[-1]) + 2)
 
 

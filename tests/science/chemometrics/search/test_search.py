@@ -247,21 +247,21 @@ def test_very_many_batches_are_compared_together() -> None:
     sums, size = unit_sums(rng.normal(size=(3, 2, 1000)), np.arange(1000))
     assert sums.shape == (3, MOST_UNITS)
     assert size.sum() == 1000
-    told = WHOLE.results[0]
+    told = whole().results[0]
     assert len(told["units"]) == len(told["lowest_units"]) == len(told["sizes"]) <= MOST_UNITS
     at = told["components"] - 1
     assert sum(told["units"]) / sum(told["sizes"]) == pytest.approx(told["rmsecv"][at] ** 2, rel=1e-6)
 
 
 def test_equal_ones_go_by_simplicity() -> None:
-    for one in WHOLE.ranked:
+    for one in whole().ranked:
         if one["equal"]:
             first = one
             break
-    equal = [one for one in WHOLE.ranked if one["equal"]]
-    assert WHOLE.ranked[: len(equal)] == equal
+    equal = [one for one in whole().ranked if one["equal"]]
+    assert whole().ranked[: len(equal)] == equal
     assert first["components"] == min(one["components"] for one in equal)
-    best = min(WHOLE.results, key=lambda one: min(one["rmsecv"]))
+    best = min(whole().results, key=lambda one: min(one["rmsecv"]))
     difference = (np.array(first["units"]) - np.array(best["lowest_units"])).sum() / 60
     bound = spread(np.array(first["units"]) - np.array(best["lowest_units"]), np.array(best["sizes"]))
     assert difference <= bound * (1 + 1e-9) + 1e-12
