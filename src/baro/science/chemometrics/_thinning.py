@@ -16,8 +16,8 @@ LANES = _kernels.LANES
 @_compiled
 def prepared(x: Any, layout: Any, numbers: Any, begin: Any, end: Any, stride: Any, out: Any, work: Any) -> None:
     """Run a program on every row of x (n, p) float32, and keep of every `stride` of the channels from `begin` to before
-    `end` that it leaves the lowest and the highest, in the order in which the ends of the stretch lie; stride 1: all. out: (n, m) float32.
-    work: (7, most channels) scratch."""
+    `end` that it leaves the lowest and the highest, in the order in which the ends of the stretch lie; stride 1: all.
+    out: (n, m) float32. work: (7, most channels) scratch."""
     lanes = np.empty(LANES)
     row = np.empty(x.shape[1])
     for i in range(x.shape[0]):
