@@ -25,7 +25,7 @@ from baro.science.chemometrics.artefact import ModelArtefact
 from baro.science.chemometrics.calibration import Purpose
 from baro.science.chemometrics.exchange.pipelines import assembled, pipeline_of
 from baro.science.chemometrics.exchange.recipes import READ, read
-from baro.science.chemometrics.fitting import Groups
+from baro.science.chemometrics.folding import Groups
 from baro.science.chemometrics.model import Fitted, Floats
 from baro.science.chemometrics.recipe_model import RecipeModel
 from baro.science.errors import CalibrationDataError, ExtraMissingError, PipelineRefusedError, ScienceError
