@@ -89,7 +89,9 @@ def test_spectra_of_the_standard_are_judged_themselves(room: Room) -> None:
     part = (at >= 1250.0) & (at <= 1300.0)
     apart = (scans[0].spectrum - scans[1].spectrum.astype(np.float64))[part]
     assert quiet.given["rms"] == pytest.approx([np.std(apart, ddof=1) / np.sqrt(2)])
-    for wrong in ({"data_set": "none"}, {"samples": []}, {"samples": ["B9-9"]}, {"samples": ["B1-1", "B1-2"]}):
+    wrongs: list[dict[str, Any]] = [{"data_set": "none"}, {"found": [1200.0]}]
+    wrongs += [{"samples": names} for names in ([], ["B9-9"], ["B1-1", "B1-2"])]
+    for wrong in wrongs:
         with pytest.raises(DataInvalid):
             check(room, {"certified": [1200.0], "data_set": "wcr", "samples": ["B1-1"]} | wrong)
     with pytest.raises(DataInvalid, match="few"):
@@ -112,6 +114,8 @@ def test_spectra_of_the_standard_are_judged_themselves(room: Room) -> None:
         ("noise", {"low": [2], "high": [1], "rms": [1], "most": [1]}),
         ("lamp", {"hours": [1, 2], "most": 3}),
         ("lamp", {"hours": [1]}),
+        ("lamp", {"hours": [1], "most": 2, "data_set": "wcr"}),
+        ("wavelength", GOOD | {"samples": ["T1"]}),
     ],
 )
 def test_what_is_no_check_is_refused(room: Room, kind: str, read: dict[str, Any]) -> None:

@@ -75,13 +75,13 @@ def verdict_of(kind: str, given: Given) -> tuple[Verdict, dict[str, Any]]:
     """
     if kind not in COLUMNS:
         raise DataInvalid(detail=_("a check names its kind and its standard"))
-    spectra = ("data_set", "samples") if kind in COMPUTED else ()
-    unknown = sorted(set(given) - {*COLUMNS[kind], *SETTINGS[kind], *spectra})
+    computed = COMPUTED[kind][0] if kind in COMPUTED and "data_set" in given else ""
+    read = [name for name in COLUMNS[kind] if name != computed]
+    unknown = sorted(set(given) - {*read, *SETTINGS[kind], *(("data_set", "samples") if computed else ())})
     if unknown:
         raise DataInvalid(detail=_("%(name)s is nothing of this kind of check") % {"name": unknown[0]})
     settings = {name: _setting(name, given.get(name, default)) for name, default in SETTINGS[kind].items()}
-    computed = COMPUTED[kind][0] if "data_set" in given else ""
-    columns = {name: _column(name, given.get(name)) for name in COLUMNS[kind] if name != computed}
+    columns = {name: _column(name, given.get(name)) for name in read}
     if len({len(column) for column in columns.values()}) != 1:
         raise DataInvalid(detail=_("each line of a check has a number for each column"))
     kept: dict[str, Any] = {**columns, **settings}
