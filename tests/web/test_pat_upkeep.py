@@ -52,7 +52,7 @@ def test_the_list_shows_which_model_needs_somebody(room: Room, used: Deployment,
     assert [state for _key, state in states] == ["failed", "needs_review"]
     assert states[0][0] == str(used.id)
     assert "편향 보정" in page
-    assert "미답변 경보" in page
+    assert "미조치 경보" in page
     assert "Correct the bias" in in_english(browser).get("/pat/upkeep").content.decode()
 
 
