@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 from cyclopts import App, Parameter
 
@@ -48,14 +49,14 @@ def serve_models(
         sys.stdout.write(f"{url}: {told}\n")
         sys.stdout.flush()
 
-    async def run() -> None:
+    async def run(company: UUID) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await serve(company_of(config().company), url, every, stop, ready)
+        await serve(company, url, every, stop, ready)
 
     try:
-        asyncio.run(run())
+        asyncio.run(run(company_of(config().company)))
     except (BaroError, OSError) as error:
         Console(highlight=False).print(f"{error}", markup=False)
         sys.exit(2)

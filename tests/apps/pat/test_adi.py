@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -220,6 +224,32 @@ def test_what_is_in_force_is_read_from_the_records(plant: Plant) -> None:
     assert watch.look()[1] == news
     end_deployment(plant.user("quality1"), deployment.id, "end of the test")
     assert watch.look() == ([], {})
+
+
+def test_the_command_serves_what_is_in_force(plant: Plant, tmp_path: Path) -> None:
+    port = free_port()
+    address = f"opc.tcp://127.0.0.1:{port}/baro-models/"
+
+    async def served() -> str:
+        async with Client(address) as reader:
+            index = await reader.get_namespace_index("urn:baro:models")
+            found: str = await reader.get_node(ua.NodeId("nir-1/tablet-assay/Digest", index)).read_value()
+            return found
+
+    with subprocess.Popen(
+        [sys.executable, "-c", "from baro.cli import main; main()", "opcua", "serve-models", "--port", str(port)],
+        env=os.environ | {"BARO_COMPANY": plant.code, "BARO_HOME": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"{address}: nir-1/tablet-assay v1\n"
+            assert asyncio.run(served()) == deployed(plant)[1].digest
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
 
 
 async def test_the_service_goes_on_when_the_records_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:

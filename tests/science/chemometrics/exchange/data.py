@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ BASELINES: dict[str, list[dict[str, Any]]] = {
     "asls": [{"step": "asls", "stiffness": 1000.0}],
     "arpls": [{"step": "arpls", "stiffness": 1000.0}],
 }
+CHAINS = LINEAR | BASELINES
 
 
 def made(n: int = 40, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -54,13 +56,16 @@ def recipe(chain: list[dict[str, Any]], components: int = 3) -> Recipe:
     return Recipe.parse([*chain, {"step": "pls", "components": components}])
 
 
-def fitted(chain: list[dict[str, Any]]) -> RecipeModel:
-    return fit(PURPOSE, AXIS, *made(), recipe(chain))
+@cache
+def fitted(name: str) -> RecipeModel:
+    """The model by a chain of this name."""
+    return fit(PURPOSE, AXIS, *made(), recipe(CHAINS[name]))
 
 
 def kept(model: Any) -> ModelArtefact:
     return artefact.dumps(model)
 
 
-def pipeline(chain: list[dict[str, Any]]) -> Pipeline:
-    return recipe(chain).pipeline(AXIS).fit(*made())
+def pipeline(name: str) -> Pipeline:
+    """A pipeline as another program would have fitted it."""
+    return recipe(CHAINS[name]).pipeline(AXIS).fit(*made())

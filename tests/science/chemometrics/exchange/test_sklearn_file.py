@@ -41,9 +41,8 @@ from baro.science.errors import (
     PipelineRefusedError,
 )
 from baro.simulator.tablets import load_tablets
-from tests.science.chemometrics.exchange.data import AXIS, BASELINES, LINEAR, PURPOSE, fitted, kept, made, pipeline
+from tests.science.chemometrics.exchange.data import AXIS, CHAINS, PURPOSE, fitted, kept, made, pipeline
 
-CHAINS = LINEAR | BASELINES
 TRUSTED = sorted(sklearn_file._OBJECTS)
 PLAIN = """
 import sys, numpy as np, skops.io
@@ -70,13 +69,13 @@ def taken_in(made_of: Any, **told: Any) -> RecipeModel:
 
 @pytest.mark.parametrize("name", CHAINS)
 def test_what_goes_out_predicts_the_same_and_comes_back_as_the_same_bytes(name: str) -> None:
-    model = fitted(CHAINS[name])
+    model = fitted(name)
     body = sklearn_file.dumps(kept(model))
     loaded = skops.io.loads(body, trusted=TRUSTED)
     operator = OnlineOperator(model)
     bands = np.exp(-(((AXIS - np.array([[1250.0], [1500.0]])) / 60.0) ** 2))
 
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(heights=arrays.arrays(np.float64, (4, 2), elements=st.floats(0.3, 3.0)), base=st.floats(0.1, 1.0))
     def same(heights: np.ndarray, base: float) -> None:
         spectra = heights @ bands + base + 1e-3 * np.sin(AXIS)
@@ -101,8 +100,8 @@ def test_plain_programs_load_the_shipped_model_and_predict_real_tablets(tmp_path
 
 
 def test_the_pipeline_keeps_what_a_fit_leaves() -> None:
-    ours = skops.io.loads(sklearn_file.dumps(kept(fitted(LINEAR["msc"]))), trusted=TRUSTED)
-    theirs = pipeline(LINEAR["msc"])
+    ours = skops.io.loads(sklearn_file.dumps(kept(fitted("msc"))), trusted=TRUSTED)
+    theirs = pipeline("msc")
     spectra, reference = made()
     np.testing.assert_allclose(ours.transform(spectra), theirs.transform(spectra), rtol=1e-8, atol=1e-10)
     for name in ("x_weights_", "x_scores_", "y_scores_", "x_loadings_", "coef_", "intercept_"):
@@ -114,7 +113,7 @@ def test_the_pipeline_keeps_what_a_fit_leaves() -> None:
 def test_a_transfer_by_an_operation_of_its_own_does_not_go_out() -> None:
     primary, reference = made(60, seed=5)
     secondary = 1.04 * primary + 0.02
-    there = {how: transfer(fitted(LINEAR["snv"]), secondary, primary, reference, how).model for how in How}
+    there = {how: transfer(fitted("snv"), secondary, primary, reference, how).model for how in How}
     with pytest.raises(NotExportableError, match="another instrument"):
         sklearn_file.dumps(kept(there[How.PDS]))
     # slope and bias are in the regression's own numbers
@@ -122,7 +121,7 @@ def test_a_transfer_by_an_operation_of_its_own_does_not_go_out() -> None:
 
 
 def test_a_file_of_ours_whose_pipeline_was_changed_is_refused() -> None:
-    changed = skops.io.loads(sklearn_file.dumps(kept(fitted(LINEAR["snv"]))), trusted=TRUSTED)
+    changed = skops.io.loads(sklearn_file.dumps(kept(fitted("snv"))), trusted=TRUSTED)
     changed[-1].coef_ = changed[-1].coef_ * 1.001
     with pytest.raises(PipelineRefusedError, match="what its parts say"):
         sklearn_file.loads(skops.io.dumps(changed))
@@ -134,15 +133,15 @@ def test_a_file_of_ours_whose_pipeline_was_changed_is_refused() -> None:
 # --- in
 
 
-@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("name", sorted(CHAINS.keys() - {"arpls"}))
 def test_a_pipeline_of_others_becomes_the_model_that_it_is(name: str) -> None:
-    model = taken_in(pipeline(CHAINS[name]))
-    own = fitted(CHAINS[name])
+    model = taken_in(pipeline(name))
+    own = fitted(name)
     new = made(seed=2)[0]
     told, expected = OnlineOperator(model).predict(new), OnlineOperator(own).predict(new)
     np.testing.assert_allclose(told.value, expected.value, rtol=1e-9)
     np.testing.assert_allclose(told.t2, expected.t2, rtol=1e-6)
-    np.testing.assert_allclose(told.value, pipeline(CHAINS[name]).predict(new), rtol=1e-10)
+    np.testing.assert_allclose(told.value, pipeline(name).predict(new), rtol=1e-10)
     # limits and figures are from left-out spectra, as if it had been fitted here
     assert model.limits == own.limits
     assert model.figures == own.figures
@@ -207,7 +206,7 @@ def test_types_that_are_not_in_the_list_are_never_made(made_of: Callable[[], Any
 @pytest.mark.clause("ASVS 1.5.2")
 def test_a_type_that_would_run_something_is_refused_before_it_is_looked_up() -> None:
     """Description by hand: a class of the operating system under the name of a step, by every loader."""
-    whole = skops.io.dumps(pipeline(LINEAR["snv"]))
+    whole = skops.io.dumps(pipeline("snv"))
     for loader in ("ObjectNode", "TypeNode", "FunctionNode", "ConstructorFromReduceNode", "OperatorFuncNode", "None"):
 
         def poison(schema: Any, loader: str = loader) -> None:
@@ -245,10 +244,10 @@ def deep(schema: Any) -> None:
     [
         b"",
         b"PK\x03\x04 nothing",
-        skops.io.dumps(pipeline([]))[:2000],
-        rewritten(skops.io.dumps(pipeline([])), deep),
-        rewritten(skops.io.dumps(pipeline([])), lambda schema: schema["content"].clear()),
-        rewritten(skops.io.dumps(pipeline([])), lambda schema: schema.update(protocol=True)),
+        skops.io.dumps(pipeline("raw"))[:2000],
+        rewritten(skops.io.dumps(pipeline("raw")), deep),
+        rewritten(skops.io.dumps(pipeline("raw")), lambda schema: schema["content"].clear()),
+        rewritten(skops.io.dumps(pipeline("raw")), lambda schema: schema.update(protocol=True)),
     ],
     ids=["empty", "no zip", "half", "deep", "hollow", "protocol"],
 )
@@ -288,7 +287,7 @@ def test_numbers_that_do_not_belong_together_are_refused(step: int, spoil: Calla
 
 
 def test_other_spectra_than_it_was_fitted_to_are_refused() -> None:
-    found = foreign(pipeline(LINEAR["snv"]))
+    found = foreign(pipeline("snv"))
     spectra, reference = made()
     with pytest.raises(PipelineRefusedError, match="other spectra"):
         sklearn_file.model_of(found, PURPOSE, AXIS, *made(seed=2))
@@ -321,7 +320,7 @@ def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     ],
 )
 def test_a_program_that_would_read_beyond_its_numbers_is_no_model(spoil: Callable[[Any], None]) -> None:
-    model = fitted([{"step": "emsc"}, {"step": "savgol"}])
+    model = fitted("emsc-savgol")
     arrays_of = {**{name: np.array(getattr(model.program, name)) for name in ("layout", "numbers", "kept")}}
     spoil(arrays_of["layout"])
     with pytest.raises(NotCompilableError, match="does not fit"):
