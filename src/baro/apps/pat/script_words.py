@@ -70,6 +70,7 @@ def search_words() -> dict[str, str]:
         "components": _("Latent variables"),
         "rmsecv": _("RMSECV (%(unit)s)"),
         "chosen": _("chosen: %(n)s"),
+        "rank": _("Rank"),
         "done": _("Candidates tried"),
         "best_so_far": _("Lowest RMSECV so far"),
         "candidate": _("candidate"),

@@ -13,7 +13,7 @@ function draw() {
   const node = document.getElementById("search-curves");
   const error = fill(words.rmsecv, { unit });
   const traces = curves.map((one, i) => ({
-    x: one.rmsecv.map((_, k) => k + 1), y: one.rmsecv, mode: "lines", name: `${one.name}. ${one.steps}`,
+    x: one.rmsecv.map((_, k) => k + 1), y: one.rmsecv, mode: "lines", name: one.name,
     line: { color: SERIES[i], width: i ? 1.2 : 2.5, dash: DASHES[i] },
     error_y: i ? undefined : { type: "data", array: one.se, color: SERIES[0], thickness: 1, width: 3 },
     hovertemplate: `${one.name}. ${one.steps}<br>%{x}: %{y:.4g}<extra></extra>`,
@@ -22,12 +22,13 @@ function draw() {
     const { rmsecv, components } = curves[0];
     traces.push({
       x: [components], y: [rmsecv[components - 1]], mode: "markers+text", text: [fill(words.chosen, { n: components })], textposition: "top right",
-      marker: { size: 12, symbol: "circle-open", color: colour.strong, line: { width: 2 } }, hoverinfo: "skip",
+      marker: { size: 12, symbol: "circle-open", color: colour.strong, line: { width: 2 } }, hoverinfo: "skip", showlegend: false,
     });
   }
   const top = Math.max(...curves.map((one) => one.rmsecv[0]), 0);
   Plotly.react(node, traces, layout({
-    margin: { l: 60, r: 16, t: 8, b: 44 }, uirevision: null,
+    margin: { l: 60, r: 16, t: 28, b: 44 }, uirevision: null, showlegend: curves.length > 1,
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, title: { text: words.rank, side: "left" } },
     xaxis: { title: { text: words.components }, dtick: 1 }, yaxis: { title: { text: error }, range: top ? [0, 1.1 * top] : undefined },
   }), config);
   node.dataset.curves = String(curves.length);
