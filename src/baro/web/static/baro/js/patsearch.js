@@ -21,7 +21,7 @@ function draw() {
   if (curves.length) {
     const { rmsecv, components } = curves[0];
     traces.push({
-      x: [components], y: [rmsecv[components - 1]], mode: "markers+text", text: [fill(words.chosen, { n: components })], textposition: "top right",
+      x: [components], y: [rmsecv[components - 1]], mode: "markers+text", text: [fill(words.chosen, { n: components })], textposition: "bottom right",
       marker: { size: 12, symbol: "circle-open", color: colour.strong, line: { width: 2 } }, hoverinfo: "skip", showlegend: false,
     });
   }
@@ -29,7 +29,7 @@ function draw() {
   Plotly.react(node, traces, layout({
     margin: { l: 60, r: 16, t: 28, b: 44 }, uirevision: null, showlegend: curves.length > 1,
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, title: { text: words.rank, side: "left" } },
-    xaxis: { title: { text: words.components }, dtick: 1 }, yaxis: { title: { text: error }, range: top ? [0, 1.1 * top] : undefined },
+    xaxis: { title: { text: words.components }, dtick: 1, range: [0.5, 0.5 + Math.max(5, ...curves.map((one) => one.rmsecv.length))] }, yaxis: { title: { text: error }, range: top ? [0, 1.1 * top] : undefined },
   }), config);
   node.dataset.curves = String(curves.length);
   let low = Infinity;
