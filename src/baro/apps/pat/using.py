@@ -32,6 +32,7 @@ class Latest:
     lot_no: str
     sample: str
     value: str
+    unit: str
     usable: bool
     at: datetime
 
@@ -76,10 +77,10 @@ def latest_of(deployment: Deployment) -> Latest | None:
     block = _blocks(deployment).first()
     if block is None:
         return None
-    table = from_bytes(bytes(block.body))
-    return Latest(
-        block.lot_no, table.sample[-1], number(_finite(table.value[-1])), bool(table.usable[-1]), block.recorded_at
-    )
+    table, model = from_bytes(bytes(block.body)), deployment.model
+    unit = model.method.unit if model.method else operator_for(model.digest).model.unit
+    value, usable = number(_finite(table.value[-1])), bool(table.usable[-1])
+    return Latest(block.lot_no, table.sample[-1], value, unit, usable, block.recorded_at)
 
 
 def live_of(deployment: Deployment, most: int = SHOWN) -> dict[str, Any]:
@@ -109,6 +110,8 @@ def live_of(deployment: Deployment, most: int = SHOWN) -> dict[str, Any]:
         "words": {
             "value": _("Predicted (%(unit)s)") % {"unit": fitted.unit},
             "sample": _("Sample"),
+            "inside": _("inside the model"),
+            "outside": _("outside the model"),
             "order": _("Spectrum, in the order of measurement"),
             "calibrated": _("calibrated from %(low)s to %(high)s")
             % {"low": number(float(reference.min())), "high": number(float(reference.max()))},

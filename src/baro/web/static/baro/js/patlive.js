@@ -16,7 +16,7 @@ const edge = (y) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: y, y1: y, 
 function drawValues(live, rows) {
   const [low, high] = live.range, room = 0.25 * (high - low);
   const clamp = (value) => (value === null ? low - room : Math.min(high + room, Math.max(low - room, value)));
-  const say = (row) => `${row.sample}: ${row.value === null ? "×" : `${row.value.toPrecision(4)} ${live.unit}`}${row.usable ? "" : `<br>${words.outside}`}`;
+  const say = (row) => `${row.sample}: ${row.value === null ? "×" : `${row.value.toPrecision(4)} ${live.unit}`}${row.usable ? "" : `<br>${live.words.outside}`}`;
   const used = rows.filter((row) => row.usable), unused = rows.filter((row) => !row.usable);
   const marks = (some, marker, more) => ({ x: some.map((row) => row.no), y: some.map((row) => clamp(row.value)), text: some.map(say), hoverinfo: "text", mode: "markers", marker, ...more });
   Plotly.react(values, [
@@ -46,7 +46,7 @@ function draw() {
 
 function list(live, rows) {
   const heads = [live.words.order, live.words.sample, live.words.value, words.t2_axis, words.q_axis, ""];
-  const cells = (row) => [row.no, row.sample, row.value ?? "×", row.t2?.toPrecision(3) ?? "×", row.q?.toPrecision(3) ?? "×", row.usable ? words.used : words.outside];
+  const cells = (row) => [row.no, row.sample, row.value ?? "×", row.t2?.toPrecision(3) ?? "×", row.q?.toPrecision(3) ?? "×", row.usable ? live.words.inside : live.words.outside];
   behind.replaceChildren(table(heads, rows.toReversed().map(cells)));
 }
 
