@@ -52,8 +52,6 @@ FAULTS: dict[str, Promise] = {
     "scale": _("Scale changed (share)"),
     "slope": _("Baseline tilted (share of the span)"),
 }
-LEAST_SHOWN = 1e-9
-"""What is smaller came from rounding."""
 LEVELS: dict[str, Promise] = {"low": _("Low"), "middle": _("Middle"), "high": _("High")}
 
 
@@ -68,8 +66,6 @@ def number(value: Any) -> str:
         return ""
     if isinstance(value, int):
         return str(value)
-    if abs(value) < LEAST_SHOWN:
-        return "0"
     return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 

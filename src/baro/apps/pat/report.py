@@ -333,11 +333,16 @@ def _robustness(run: ValidationRun) -> dict[str, Any]:
 def fault_rows(faults: Iterable[Mapping[str, Any]]) -> Rows:
     """The table of robustness in words."""
     return [
-        [str(FAULTS[one["fault"]]), f"{one['amount']:+g}", *(number(one[name]) or "×" for name in NAMES)]
-        for one in faults
+        [str(FAULTS[one["fault"]]), f"{one['amount']:+g}", *(_settled(one[name]) for name in NAMES)] for one in faults
     ]
 
 
+def _settled(value: float | None) -> str:
+    """A figure without what came from rounding alone."""
+    return "×" if value is None else number(round(value, DECIMALS) + 0.0)
+
+
+DECIMALS = 9
 NAMES = ("rmsep", "rise", "bias_change", "worst")
 
 
