@@ -231,6 +231,7 @@ def _acts(request: HttpRequest, found: CalibrationModel, runs: list[ValidationRu
         found.status == status for status in (CalibrationModel.Status.TRIAL, CalibrationModel.Status.APPROVED)
     )
     passed = bool(runs) and all(run.passed for run in runs)
+    used = found.deployments.filter(role=Deployment.Role.CHAMPION).exclude(state=Deployment.State.ENDED).exists()
     over = "" if trial else _("the model is not for trial any more")
     waits, shadow = over, ""
     if trial and found.method_id and not passed:
@@ -243,7 +244,14 @@ def _acts(request: HttpRequest, found: CalibrationModel, runs: list[ValidationRu
     steps = (
         ("validate", _("Draft a validation protocol"), Permission.DEVELOP_MODEL, over, over, trial and not passed),
         ("approve", _("Approve the model"), Permission.APPROVE_MODEL, waits, waits, trial and passed),
-        ("deploy", _("Use on an instrument"), Permission.DEVELOP_MODEL, shadow, "" if trial else shadow, approved),
+        (
+            "deploy",
+            _("Use on an instrument"),
+            Permission.DEVELOP_MODEL,
+            shadow,
+            "" if trial else shadow,
+            approved and not used,
+        ),
         ("retire", _("Retire the model"), Permission.APPROVE_MODEL, "", "", False),
     )
     made = []
