@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from baro.science.reasons import REASONS
 
 
 class ScienceError(Exception):
     """The computation cannot be done with these data."""
 
+    reason: str = ""
+    """A word of `reasons.REASONS`, empty where nobody but a programmer meets the error."""
+    facts: Mapping[str, str]
+
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
+        self.facts = {}
+
+    @classmethod
+    def because(cls, reason: str, **facts: object) -> Self:
+        """The error for a reason of `reasons.REASONS`, with its facts as text."""
+        told = {name: str(value) for name, value in facts.items()}
+        error = cls(REASONS[reason] % told)
+        error.reason, error.facts = reason, told
+        return error
 
 
 class SpectrumError(ScienceError):
@@ -122,9 +137,9 @@ class CriterionError(ScienceError):
     """The acceptance criteria are not of a form that can be judged."""
 
     def __init__(self, code: str, **facts: str) -> None:
+        super().__init__(f"Acceptance criteria: {code} {facts}")
         self.code = code
         self.facts = facts
-        super().__init__(f"Acceptance criteria: {code} {facts}")
 
 
 class ValidationDataError(ScienceError):

@@ -52,6 +52,7 @@ MENU = (
     Place("pat-deployments", "pat-models:deployments", _("Models in use"), group=PAT),
     Place("pat-upkeep", "pat-upkeep:models", _("Model upkeep"), group=PAT),
     Place("pat-health", "pat-upkeep:analysers", _("Analyser checks"), group=PAT),
+    Place("pat-transfers", "pat:transfers", _("Calibration transfers"), group=PAT),
     Place("audit", "ledger:audit", _("Audit trail"), group=RECORDS),
     Place("archive", "release:archive", _("Archive"), group=RECORDS),
     Place("integrity", "log:integrity", _("Integrity"), group=RECORDS),

@@ -160,7 +160,7 @@ def test_sets_that_do_not_belong_together_are_refused(pair: Pair) -> None:
         pair.make(primary=calibration)
     with pytest.raises(TransferInvalid, match="none of the list"):
         pair.make("magic")
-    with pytest.raises(TransferInvalid, match="half_window"):
+    with pytest.raises(TransferInvalid, match="channels on each side cannot be -3"):
         pair.make(parameters={"half_window": -3})
     standards = rows(6, 3, seed=5, first=201, prefix="S")
     others = room.frozen("others", rows(6, 3, first=501, prefix="X"), "transfer", instrument_id=pair.other.id)
@@ -195,3 +195,13 @@ def test_a_draft_can_be_given_up_and_a_retired_model_goes_nowhere(pair: Pair) ->
     retire_model(room.head, pair.model, "old")
     with pytest.raises(StepNotOpen, match="retired"):
         pair.make()
+
+
+def test_a_transferred_model_goes_on_from_where_it_was_brought(pair: Pair) -> None:
+    room = pair.room
+    there = build_transferred_model(room.scientist, pair.make().id, "second line")
+    told = (room.instrument.id, pair.secondary, pair.primary, "pds", {}, "and back")
+    back = make_transfer(room.scientist, there, *told)
+    assert back.figures["rmsd_after"] < back.figures["rmsd_before"]
+    with pytest.raises(TransferInvalid, match="model's own"):
+        make_transfer(room.scientist, there, pair.other.id, pair.primary, pair.secondary, "pds", {}, "as the first")

@@ -24,11 +24,14 @@ import json, sys
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from baro.apps.ledger.archive.accounts import account_id, account_name
 from baro.apps.ledger.archive.replay import check_records
 from baro.apps.ledger.log import log_key
 from baro.apps.ledger.models import AuditEntry, ImportedPackage
 from baro.apps.ledger.services import Program, reading
 from baro.apps.ledger.signing import check_all
+from baro.apps.pat.models import CalibrationModel, DataSet, Deployment, Protocol, ValidationRun
+from baro.apps.pat.services import deployment_holds, model_is_approved
 from baro.apps.people.queries import company_of
 from baro.apps.plant.models import Instrument
 from baro.apps.quality.models import ControlStrategy
@@ -37,7 +40,7 @@ from baro.apps.release.package import export_batch
 from baro.cli import app
 from tests.plant import work
 
-lot_no, back, earlier, next_place, *words = sys.argv[1:]
+lot_no, back, earlier, next_place, next_no, *words = sys.argv[1:]
 company = company_of('archive')
 found = {}
 
@@ -79,8 +82,25 @@ found['another'] = baro(*words)
 found['before'] = basis()
 words[2] = next_place
 found['next'] = baro(*words)
+if found['next'][0]:
+    sys.exit(found['next'][1])
 found['after'] = basis()
 found['verified again'] = baro('verify', 'batch', lot_no)
+found['next verified'] = baro('verify', 'batch', next_no)
+with reading(company):
+    found['signatures again'] = sorted({str(finding) for _, finding in check_all()})
+    model = CalibrationModel.objects.get(method__code='assay-nir')
+    protocol, deployment = Protocol.objects.get(), Deployment.objects.get(model=model)
+    found['life'] = {
+        'model': [str(model.registered_by), model_is_approved(model), model.replaces is None],
+        'data sets': sorted([one.code, one.status, one.parts.count()] for one in DataSet.objects.all()),
+        'protocol': [protocol.state, account_id(protocol, 'drafted_by'), account_name(protocol, 'drafted_by')],
+        'runs': [[run.passed, run.results['figures']['n']] for run in ValidationRun.objects.all()],
+        'deployment': [deployment.state, deployment_holds(deployment)],
+        'method': [model.method.state, model.method.criteria],
+    }
+found['records again'] = [str(finding) for finding in check_records()]
+export_batch(Program('tester', company), next_no, 'the way back').write(Path(back) / 'next')
 print(json.dumps(found))
 """
 """All that happens after an import was cut off, in one process, and what is found then."""

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import secrets
+import shutil
 import signal
 import stat
 import struct
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from baro.apps.ledger.archive import package as packages
@@ -36,19 +38,24 @@ from baro.apps.ledger.services import Program, change, reading
 from baro.apps.ledger.standalone import verify
 from baro.apps.manufacturing.models import Lot
 from baro.apps.pat.models import CalibrationModel
+from baro.apps.pat.samples import Row
+from baro.apps.pat.services import operator_for
 from baro.apps.people.models import User
 from baro.apps.people.services import create_company
 from baro.apps.plant.models import Instrument
 from baro.apps.quality.models import ControlStrategy, Product
 from baro.apps.quality.services import approve_strategy, draft_strategy
+from baro.apps.release.foundations import TABLES
 from baro.apps.release.importing import import_batch
 from baro.apps.release.package import collect, export_batch
 from baro.config import config
 from baro.demo.seed import CRITERIA
+from baro.simulator.tablets import load_tablets
 from tests.apps.ledger.packages import Released, released
+from tests.apps.pat.making import Room
 from tests.apps.release.importing import SET_UP, TAKE_IN, rows_of
 from tests.continuity.installations import Installation, work
-from tests.plant import LOTS
+from tests.plant import LOTS, Plant
 from tests.plant import work as all_work
 
 __all__ = ["released", "work"]
@@ -245,6 +252,10 @@ def test_a_full_disk_leaves_nothing_half_written(released: Released, keeper: Kee
     assert keeper.holds_nothing()
 
 
+def read(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def by_people(released: Released) -> Released:
     """The same lot, whose strategy is a person's work, exported again."""
     plant = released.plant
@@ -254,15 +265,36 @@ def by_people(released: Released) -> Released:
     return replace(released, package=export_batch(Program("tester", plant.company), released.lot_no, "to the archive"))
 
 
+def of_a_method(plant: Plant) -> CalibrationModel:
+    """A model that people built for a method from a data set, validated, approved and put in force on the analyser."""
+    room = Room(plant)
+    names, at, spectra = load_tablets()
+    with reading(plant.company):
+        known = CalibrationModel.objects.get()
+        values = operator_for(known.digest).predict(spectra).value
+    random = np.random.default_rng(11)
+    values = values + random.normal(0.0, 1.0, len(values))
+    rows = [Row(names[i], f"L{i // 8}", float(values[i]), None, spectra[i]) for i in range(0, 320, 2)]
+    facts = {"axis": at, "axis_unit": "nm"}
+    calibration = room.frozen("tablets", rows[:120], **facts)
+    test_set = room.frozen("tablets-test", rows[120:], "test", **facts)
+    criteria = [{"figure": "rmsep", "comparison": "at_most", "limit": 5.0}]
+    method = room.method(nominal=200.0, criteria=criteria)
+    recipe = [{"step": "snv"}, {"step": "savgol", "window": 15}, {"step": "pls", "components": 5}]
+    model = room.approved(room.model(method, calibration, recipe), test_set)
+    room.in_force(model)
+    return model
+
+
 def next_lot(released: Released) -> tuple[str, Package]:
-    """A later lot, after the analyser was calibrated and under a newer version of the strategy."""
+    """A later lot, after the analyser was calibrated, under a newer strategy, with a model of a method."""
     plant, lot_no = released.plant, LOTS["B"].number
     author = plant.user("science1")
     with change(author, "calibrated"):
         Instrument.objects.update(calibrated_until=date(2031, 5, 6))
         product = Product.objects.get()
-        digest = CalibrationModel.objects.get().digest
-    strategy = draft_strategy(author, product, digest, CRITERIA, "second version")
+    model = of_a_method(plant)
+    strategy = draft_strategy(author, product, model.digest, CRITERIA, "second version")
     approve_strategy(plant.user("quality1"), plant.password, strategy, "second version")
     with change(author, "planned anew"):
         Lot.objects.filter(lot_no=lot_no).update(strategy=strategy)
@@ -293,7 +325,7 @@ def test_a_lot_is_the_same_in_another_installation(released: Released, work: Pat
                 time.sleep(0.002)
             cut.send_signal(signal.SIGKILL)
             assert cut.wait() == -signal.SIGKILL
-        found = json.loads(there.run("-c", TAKE_IN, lot_no, work / "back", earlier, next_place, *words))
+        found = json.loads(there.run("-c", TAKE_IN, lot_no, work / "back", earlier, next_place, next_no, *words))
     finally:
         there.server.stop()
 
@@ -320,14 +352,35 @@ def test_a_lot_is_the_same_in_another_installation(released: Released, work: Pat
     assert sorted(path.read_bytes() for path in kept) == sorted(each.read_bytes() for each in (place, next_place))
     assert not list((there.home / "lake").glob("*/packages/*.draft"))
 
+    # the model of the later lot came with its method, its data sets by digest, its validation and its use
+    assert (found["next verified"][0], found["signatures again"]) == (0, ["valid"]), found["next verified"]
+    author = released.plant.user("science1")
+    assert found["life"] == {
+        "model": ["None", True, True],
+        "data sets": [["tablets", "frozen", 0], ["tablets-test", "frozen", 0]],
+        "protocol": ["judged", str(author.id), author.display_name],
+        "runs": [[True, 40]],
+        "deployment": ["active", True],
+        "method": ["approved", [{"figure": "rmsep", "comparison": "at_most", "limit": 5.0}]],
+    }
+    assert found["records again"] == []
     folder = work / "back"
-    back = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    the_next = read(folder / "next")
+    assert replace(released, key=found["key"]).check(the_next).wrong == []
+    theirs, ours = rows_of(the_next), rows_of(replace(released, package=next_package).files)
+    people = {"made_by_id", "drafted_by_id", "run_by_id", "requested_by_id", "registered_by_id", "frozen_by_id"}
+    for name in TABLES:
+        for row in ours.get(name, []):
+            row |= dict.fromkeys(people & row.keys())
+        assert theirs.get(name) == ours.get(name), name
+    shutil.rmtree(folder / "next")
+    back = read(folder)
     assert replace(released, key=found["key"]).check(back).wrong == []
     ours, theirs = rows_of(released.files), rows_of(back)
     left_out = {where.split("/")[2] for where in held["people"]}
-    assert left_out == {"drafted_by_id"}
+    assert left_out == {"drafted_by_id", "requested_by_id"}
     assert all(who["name"] for who in held["people"].values())
-    for row in ours["quality_controlstrategy"] + ours["pat_calibrationmodel"]:
+    for row in ours["quality_controlstrategy"] + ours["pat_deployment"]:
         row |= dict.fromkeys(left_out & row.keys())
     assert theirs == ours
     same = [name for name in released.files if name.split("/")[0] in ("raw", "certificates", "models", "signed.jsonl")]

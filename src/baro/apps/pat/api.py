@@ -12,6 +12,7 @@ from ninja import Field, File, Form, Query, Router, Schema
 from ninja.files import UploadedFile
 from pydantic import AwareDatetime
 
+from baro.apps.ledger.archive.accounts import account_name
 from baro.apps.pat.exchanging import Kind, written
 from baro.apps.pat.models import (
     CalibrationModel,
@@ -22,8 +23,10 @@ from baro.apps.pat.models import (
     Protocol,
     Search,
     TestLook,
+    Transfer,
 )
 from baro.apps.pat.packing import model_of
+from baro.apps.pat.reasons import kept_words
 from baro.apps.pat.services import import_model, record_parallel_test
 
 router = Router(tags=["pat"])
@@ -142,6 +145,7 @@ class ProtocolOut(Schema):
     model: str
     version: int
     test_set: str
+    others: str | None = Field(description="The set of other materials, for specificity.")
     state: str
     criteria: list[dict[str, Any]]
     fixed_at: datetime | None
@@ -161,6 +165,29 @@ class DeploymentOut(Schema):
     requested_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+
+
+class TransferOut(Schema):
+    """A model brought from the instrument of `primary` to another one by standards that both have measured.
+
+    findings: what the check of the standards and of the result said; figures: errors before and after, of standards
+    that were left out; result: version of the model that was made of it.
+    """
+
+    id: UUID
+    model: str
+    version: int
+    instrument: str
+    primary: str
+    secondary: str
+    how: str
+    parameters: dict[str, Any]
+    state: str
+    findings: list[dict[str, Any]]
+    figures: dict[str, Any]
+    result: int | None
+    made_by: str
+    made_at: datetime
 
 
 class ParallelTestIn(Schema):
@@ -259,7 +286,9 @@ def search(request: HttpRequest, search_id: UUID) -> dict[str, Any]:
 @router.get("/protocols/{protocol_id}", response=ProtocolOut, summary="A validation protocol with its runs")
 def protocol(request: HttpRequest, protocol_id: UUID) -> dict[str, Any]:
     found = get_object_or_404(
-        Protocol.objects.select_related("model", "test_set", "fixed").defer("model__arrays", "model__description"),
+        Protocol.objects.select_related("model", "test_set", "others", "fixed").defer(
+            "model__arrays", "model__description"
+        ),
         id=protocol_id,
     )
     return {
@@ -267,6 +296,7 @@ def protocol(request: HttpRequest, protocol_id: UUID) -> dict[str, Any]:
         "model": found.model.code,
         "version": found.model.version,
         "test_set": found.test_set.code,
+        "others": found.others.code if found.others else None,
         "state": found.state,
         "criteria": found.criteria,
         "fixed_at": found.fixed.signed_at if found.fixed else None,
@@ -288,6 +318,16 @@ def deployments(request: HttpRequest, first: int = First) -> list[dict[str, Any]
         }
         for one in found[first : first + PAGE]
     ]
+
+
+@router.get("/transfers", response=list[TransferOut], summary="Transfers to other instruments, newest first")
+def transfers(request: HttpRequest, first: int = First) -> list[dict[str, Any]]:
+    return [_transfer(one) for one in _transfers()[first : first + PAGE]]
+
+
+@router.get("/transfers/{transfer_id}", response=TransferOut, summary="One transfer")
+def transfer(request: HttpRequest, transfer_id: UUID) -> dict[str, Any]:
+    return _transfer(get_object_or_404(_transfers(), id=transfer_id))
 
 
 @router.get("/parallel-tests", response=list[ParallelTestOut], summary="Parallel tests of a deployment, oldest first")
@@ -337,8 +377,27 @@ def _model(one: CalibrationModel) -> dict[str, Any]:
 
 
 def _search(one: Search) -> dict[str, Any]:
-    own = set(SearchOut.model_fields) - {"method", "data_set"}
-    return {name: getattr(one, name) for name in own} | {"method": one.method.code, "data_set": one.data_set.code}
+    own = set(SearchOut.model_fields) - {"method", "data_set", "problem"}
+    named = {"method": one.method.code, "data_set": one.data_set.code, "problem": kept_words(one.problem)}
+    return {name: getattr(one, name) for name in own} | named
+
+
+def _transfers() -> Any:
+    found = Transfer.objects.select_related("model", "instrument", "primary", "secondary", "result", "made_by")
+    return found.defer("model__arrays", "model__description", "result__arrays", "result__description")
+
+
+def _transfer(one: Transfer) -> dict[str, Any]:
+    names = ("id", "how", "parameters", "state", "findings", "figures", "made_at")
+    return {name: getattr(one, name) for name in names} | {
+        "model": one.model.code,
+        "version": one.model.version,
+        "instrument": one.instrument.code,
+        "primary": one.primary.code,
+        "secondary": one.secondary.code,
+        "result": one.result.version if one.result else None,
+        "made_by": account_name(one, "made_by"),
+    }
 
 
 def _parallel_test(one: ParallelTest) -> dict[str, Any]:

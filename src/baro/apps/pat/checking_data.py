@@ -13,7 +13,14 @@ from baro.apps.pat.models import DataSet
 from baro.apps.pat.samples import Row, Samples
 from baro.science.chemometrics.findings import Finding, data_findings
 
-LEAST = {DataSet.Purpose.CALIBRATION: 10, DataSet.Purpose.TEST: 3, DataSet.Purpose.TRANSFER: 3}
+LEAST = {
+    DataSet.Purpose.CALIBRATION: 10,
+    DataSet.Purpose.TEST: 3,
+    DataSet.Purpose.TRANSFER: 3,
+    DataSet.Purpose.SPECIFICITY: 3,
+}
+WITHOUT_REFERENCE = (DataSet.Purpose.TRANSFER, DataSet.Purpose.SPECIFICITY)
+"""Purposes whose samples need no reference value: standards, and what is not the product."""
 MOST_ROWS, MOST_CHANNELS = 100_000, 20_000
 
 
@@ -22,7 +29,7 @@ def refusals_of(told: Mapping[str, str], purpose: str, axis: npt.NDArray[np.floa
     if purpose not in DataSet.Purpose.values:
         raise DataInvalid(detail=_("the purpose is none of the list"))
     missing = [name for name, text in told.items() if not text.strip()]
-    if purpose == DataSet.Purpose.TRANSFER:
+    if purpose in WITHOUT_REFERENCE:
         missing = [name for name in missing if name != "reference_method"]
     if missing:
         raise DataInvalid(detail=_("missing: %(names)s") % {"names": ", ".join(missing)})
@@ -47,7 +54,7 @@ def refusals_of(told: Mapping[str, str], purpose: str, axis: npt.NDArray[np.floa
             )
         if not np.isfinite(row.spectrum).all():
             raise DataInvalid(detail=_("%(sample)s holds values that are no numbers") % {"sample": row.sample})
-        if row.reference is None and purpose != DataSet.Purpose.TRANSFER:
+        if row.reference is None and purpose not in WITHOUT_REFERENCE:
             raise DataInvalid(detail=_("%(sample)s has no reference value") % {"sample": row.sample})
         if row.reference is not None and not np.isfinite(row.reference):
             raise DataInvalid(detail=_("the reference value of %(sample)s is no number") % {"sample": row.sample})

@@ -99,6 +99,15 @@ class ModelUnknown(BaroError):
     advice = _("Look at the list of models for its code and version.")
 
 
+class DataSetElsewhere(BaroError):
+    code = "PAT-0014"
+    status = 409
+    message = _("The rows of the data set %(data_set)s are not kept here.")
+    advice = _(
+        "It came with a package, which names them by digest: look at them in the installation they were made in."
+    )
+
+
 class ModelNotExportable(BaroError):
     code = "PAT-0021"
     status = 422

@@ -121,7 +121,7 @@ def as_model(found: ForeignPipeline, purpose: Purpose, data: Calibration) -> Rec
     except PipelineRefusedError as error:
         raise PipelineRefused(step=error.step, why=why(error)) from error
     except ScienceError as error:
-        raise DataInvalid(detail=str(error).rstrip(".")) from error
+        raise DataInvalid(detail=reason_words(error)) from error
 
 
 def why(error: NotExportableError | PipelineRefusedError) -> str:

@@ -33,6 +33,19 @@ def check_independent(model: CalibrationModel, test_set: DataSet) -> None:
             )
 
 
+def check_unknown(model: CalibrationModel, others: DataSet) -> None:
+    """Raises TestOverlaps when spectra of other materials are among those that a model was fitted to, or when that
+    cannot be known: what is inside by making cannot be refused."""
+    if model.data_set is None:
+        raise TestOverlaps(detail=_("what the model was fitted to is not kept here"))
+    shared = overlap(load(others).spectrum_digests, load(model.data_set).spectrum_digests)
+    if shared:
+        raise TestOverlaps(
+            detail=_("%(count)s of its spectra are in %(data_set)s")
+            % {"count": len(shared), "data_set": model.data_set.code}
+        )
+
+
 def _before(model: CalibrationModel, data_set: DataSet) -> list[DataSet]:
     """The sets that a model comes from: its calibration, and the standards that it was transferred by."""
     transfer = Transfer.objects.filter(result=model).select_related("primary", "secondary").first()

@@ -25,6 +25,7 @@ from django.utils.translation import gettext as _
 
 from baro.apps.pat.errors import RecipeInvalid
 from baro.apps.pat.models import DataSet
+from baro.apps.pat.reasons import reason_words
 from baro.apps.pat.samples import Samples, load
 from baro.science.chemometrics.program import Program
 from baro.science.chemometrics.recipe import STEPS, Recipe
@@ -270,7 +271,7 @@ def look(samples: Samples, steps: Sequence[Mapping[str, Any]], most: int = MOST_
             some = samples.spectra[np.arange(min(count, FIT_MOST), dtype=np.int64) * order_step(count) % count]
             program = program_of(recipe.preprocessing, samples.axis, some)
     except (ScienceError, ValueError, TypeError) as error:
-        raise RecipeInvalid(detail=str(error).rstrip(".")) from error
+        raise RecipeInvalid(detail=reason_words(error)) from error
     axis = samples.axis if program is None else samples.axis[program.kept]
     return Look(count, program, axis, most)
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from baro.apps.pat.errors import ModelFileInvalid, ModelUnknown
 from baro.apps.pat.models import CalibrationModel
+from baro.apps.pat.reasons import reason_words
 from baro.science.chemometrics import artefact
 from baro.science.errors import ArtefactDamaged, ScienceError
 
@@ -68,7 +69,7 @@ def unpack(body: bytes) -> artefact.ModelArtefact:
     except ArtefactDamaged as error:
         raise ModelFileInvalid(detail=_("its parts do not belong together, or are damaged")) from error
     except ScienceError as error:
-        raise ModelFileInvalid(detail=str(error)) from error
+        raise ModelFileInvalid(detail=reason_words(error)) from error
     except (AttributeError, KeyError, TypeError, ValueError, json.JSONDecodeError, zipfile.BadZipFile) as error:
         raise ModelFileInvalid(detail=_("it describes no model")) from error
     return told

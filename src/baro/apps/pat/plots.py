@@ -96,7 +96,7 @@ def model_data(model: CalibrationModel) -> dict[str, Any]:
     fitted = operator_for(model.digest).model
     calibration, limits = fitted.calibration, fitted.limits
     reference = calibration.reference
-    samples = load_used(model.data_set) if model.data_set else None
+    samples = load_used(model.data_set) if model.data_set and model.data_set.parts.exists() else None
     if samples is not None and len(samples) != reference.size:
         # samples were excluded after the model had been fitted
         samples = None

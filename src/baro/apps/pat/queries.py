@@ -178,8 +178,14 @@ def _things(method: Method) -> dict[str, Thing]:
     )
     changes = method.changes.select_related("old", "new")
     add(changes, _("Change"), lambda one: f"{one.old} → {one.new}", lambda one: "", ModelChange.State)
-    transfers = Transfer.objects.filter(model__method=method).select_related("model")
-    add(transfers, _("Transfer"), lambda one: one.model, lambda one: "", Transfer.State)
+    transfers = Transfer.objects.filter(model__method=method).select_related("model", "instrument")
+    add(
+        transfers,
+        _("Transfer"),
+        lambda one: f"{one.model} → {one.instrument}",
+        lambda one: reverse("pat:transfer", args=[one.id]),
+        Transfer.State,
+    )
     alarms = UpkeepAlarm.objects.filter(deployment__model__method=method).select_related("deployment__model")
     add(alarms, _("Alarm"), lambda one: f"{one.deployment.model} · {one.get_kind_display()}", lambda one: "")
     return here

@@ -16,6 +16,7 @@ import typst
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from baro.apps.ledger.archive.accounts import account_name
 from baro.apps.ledger.naming import in_language
 from baro.apps.ledger.printing import STANDARDS, fonts, printable
 from baro.apps.ledger.sealing import Sealing, seal
@@ -29,7 +30,7 @@ Rows = list[list[str]]
 
 def sealed_report(run: ValidationRun) -> bytes:
     """The report, sealed in the name of who ran the validation. Raises SealFailed."""
-    told = Sealing(run.run_by.name, _("Validation report"), run.protocol.model.code, run.recorded_at)
+    told = Sealing(account_name(run, "run_by"), _("Validation report"), run.protocol.model.code, run.recorded_at)
     return seal(render_report(run), told)
 
 
@@ -174,12 +175,12 @@ def _data_rows(name: str, data_set: DataSet) -> Rows:
 
 def _people(run: ValidationRun) -> dict[str, Any]:
     protocol, fixed = run.protocol, run.protocol.fixed
-    rows = [[_("Protocol drafted"), protocol.drafted_by.name, _time(protocol.drafted_at), str(protocol.id)]]
+    rows = [[_("Protocol drafted"), account_name(protocol, "drafted_by"), _time(protocol.drafted_at), str(protocol.id)]]
     if fixed is not None:
         rows.append([_("Protocol fixed by signature"), fixed.signer_name, _time(fixed.signed_at), str(fixed.id)])
     looks = list(protocol.test_set.looks.select_related("looked_by").filter(recorded_at__lte=run.recorded_at))
     rows += [[_("Look at the test set"), one.looked_by.name, _time(one.recorded_at), one.what_for] for one in looks]
-    rows.append([_("Run"), run.run_by.name, _time(run.recorded_at), str(run.id)])
+    rows.append([_("Run"), account_name(run, "run_by"), _time(run.recorded_at), str(run.id)])
     return _section(_("Who and when"), (), (_("act"), _("who"), _("time"), _("record")), (45, 35, 42, 0), rows)
 
 
@@ -315,12 +316,37 @@ def _reference(run: ValidationRun) -> dict[str, Any]:
 
 
 def _specificity(run: ValidationRun) -> dict[str, Any]:
-    found = run.results["figures"].get("specificity")
-    if found is None:
+    figures, rows = run.results["figures"], run.results.get("others") or []
+    found, others = figures.get("specificity"), run.protocol.others
+    if found is None or others is None:
         line = _("No wrong samples were measured in this run: how many the model refuses is not told by it.")
-    else:
-        line = _("%(share)s %% of the wrong samples were refused.") % {"share": number(found)}
-    return _section(_("Specificity"), [line])
+        return _section(_("Specificity"), [line])
+    low, high = figures["intervals"]["specificity"]
+    lines = [
+        _("%(share)s %% of the wrong samples were refused.") % {"share": number(found)}
+        + f" n = {len(rows)}, 95 %: {number(low)} … {number(high)} %",
+        f"{others.code} · SHA-256 {others.digest}",
+        _(
+            "Refused: above the model's limit of T² or Q, or not predicted at all. An identity test is not part of the"
+            " model."
+        ),
+    ]
+    head = (_("Material"), "n", _("Refused"), _("by T²"), _("by Q"), _("Spectra without a value"), _("Predicted"))
+    return _section(_("Specificity"), lines, head, (45, 14, 22, 18, 18, 25, 0), material_rows(rows, others.unit))
+
+
+def material_rows(rows: Iterable[Mapping[str, Any]], unit: str) -> Rows:
+    """Each material that is not the product, the batch of its samples: how many were refused, and by what."""
+    materials: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        materials.setdefault(row["material"], []).append(row)
+    made = []
+    for name, of in sorted(materials.items()):
+        values = [row["predicted"] for row in of if row["predicted"] is not None]
+        told = f"{number(min(values))} … {number(max(values))} {unit}" if values else "×"
+        counts = [sum(row[key] for row in of) for key in ("refused", "by_t2", "by_q")]
+        made.append([name, str(len(of)), *map(str, counts), str(len(of) - len(values)), told])
+    return made
 
 
 def _robustness(run: ValidationRun) -> dict[str, Any]:

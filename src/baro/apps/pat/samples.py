@@ -15,7 +15,7 @@ import psycopg
 import pyarrow as pa
 from django.db import connection
 
-from baro.apps.pat.errors import DataSetDamaged
+from baro.apps.pat.errors import DataSetDamaged, DataSetElsewhere
 from baro.apps.pat.models import DataSet
 from baro.science.chemometrics.model import axis_digest
 
@@ -176,7 +176,8 @@ def parts(samples: Samples) -> Iterator[tuple[int, bytes]]:
 def load(data_set: DataSet) -> Samples:
     """The rows of a data set as they are kept. Call within the company's context.
 
-    Raises DataSetDamaged when they are not those that its digest names.
+    Raises DataSetDamaged when they are not those that its digest names, DataSetElsewhere for a set that came with a
+    package.
     """
     spectra = np.empty((data_set.count, data_set.channels), dtype=np.float32)
     beside: list[pa.Table] = []
@@ -192,7 +193,9 @@ def load(data_set: DataSet) -> Samples:
         filled += len(table)
         # what is left has to be copied: it would hold the whole part in memory
         beside.append(table.drop_columns(["spectrum"]).take(np.arange(len(table))))
-    if not beside or filled != len(spectra):
+    if not beside:
+        raise DataSetElsewhere(data_set=data_set.code)
+    if filled != len(spectra):
         raise DataSetDamaged(data_set=data_set.code)
     rest = pa.concat_tables(beside)
     samples = Samples(

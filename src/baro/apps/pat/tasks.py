@@ -12,6 +12,7 @@ from procrastinate.contrib.django import app
 
 from baro.apps.ledger.services import reading
 from baro.apps.pat.models import Search
+from baro.apps.pat.reasons import kept
 from baro.apps.pat.samples import Samples, load_used
 from baro.apps.pat.services.searches import TASK, end_search, note_progress, take_search
 from baro.apps.pat.services.watching import watch_models
@@ -51,7 +52,7 @@ def search(company: str, search: str, attempt: int) -> None:
             samples = load_used(found.data_set)
         last = _run(found, samples)
     except ScienceError as error:
-        end_search(found, None, str(error))
+        end_search(found, None, kept(error))
     except Exception as error:
         log.exception("the search %s broke off", search)
         end_search(found, None, type(error).__name__)

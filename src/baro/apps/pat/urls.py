@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from baro.apps.pat.pages import data, methods, searches
+from baro.apps.pat.pages import data, methods, searches, transfers
 
 app_name = "pat"
 urlpatterns = [
@@ -31,4 +31,11 @@ urlpatterns = [
     path("pat/searches/<uuid:search_id>/stop", searches.stop, name="stop-search"),
     path("pat/searches/<uuid:search_id>/resume", searches.resume, name="resume-search"),
     path("pat/searches/<uuid:search_id>/build", searches.build, name="build-model"),
+    path("pat/transfers", transfers.transfers, name="transfers"),
+    path("pat/transfers/new", transfers.new, name="new-transfer"),
+    path("pat/transfers/new/compare", transfers.compare, name="compare-transfers"),
+    path("pat/transfers/new/draft", transfers.draft, name="draft-transfer"),
+    path("pat/transfers/<uuid:transfer_id>", transfers.transfer, name="transfer"),
+    path("pat/transfers/<uuid:transfer_id>/build", transfers.build, name="build-transferred"),
+    path("pat/transfers/<uuid:transfer_id>/give-up", transfers.give_up, name="give-up-transfer"),
 ]

@@ -185,12 +185,23 @@ PARAMETERS: dict[str, Promise] = {
     "intervals": _("intervals"),
     "most": _("intervals at most"),
     "direction": _("direction"),
+    "regions": _("regions"),
+    "chains": _("chains of preprocessing"),
+    "folds": _("folds"),
+    "repeats": _("repeats"),
 }
 CHOICES: dict[str, Promise] = {
     "area": _("area"),
     "length": _("vector length"),
     "forward": _("adding intervals"),
     "backward": _("removing intervals"),
+}
+TRANSFER_PARAMETERS: dict[str, Promise] = {
+    "half_window": _("channels on each side"),
+    "components": _("components"),
+    "regression": _("local regression"),
+    "tolerance": _("tolerance of the rank"),
+    "slope": _("slope"),
 }
 
 

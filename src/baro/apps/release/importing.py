@@ -16,6 +16,7 @@ from baro.apps.ledger.archive.importing import Intake, Verified, keep, verified
 from baro.apps.ledger.errors import ReasonMissing
 from baro.apps.ledger.models import ImportedPackage
 from baro.apps.ledger.services import Actor, change
+from baro.apps.release.foundations import TABLES
 from baro.apps.release.package import rooms_of_lots
 from baro.apps.release.retention import LOT
 from baro.apps.release.verification import verify_batch
@@ -28,10 +29,10 @@ BASIS = (
     "quality_product",
     "quality_controlstrategy",
     "quality_releasecriterion",
-    "pat_calibrationmodel",
     "plant_equipment",
     "plant_instrument",
     "plant_tag",
+    *TABLES,
     "ledger_signature",
 )
 """What a lot hangs on, and what several lots share."""

@@ -19,6 +19,7 @@ from baro.apps.pat.models import CalibrationModel, PredictionBlock
 from baro.apps.plant.queries import historian
 from baro.apps.quality.models import ControlStrategy, ReleaseCriterion
 from baro.apps.release.errors import LotUnknown
+from baro.apps.release.foundations import add_foundations
 from baro.apps.release.models import Certificate
 from baro.apps.release.record_pdf import render_record
 from baro.apps.release.retention import LOT
@@ -47,7 +48,7 @@ def collect(company: UUID, lot_no: str) -> Contents:
     criteria = ReleaseCriterion.objects.filter(strategy__in=strategies)
     found.add("quality_releasecriterion", criteria.values_list("id", flat=True))
     model = CalibrationModel.objects.get(digest=lot.strategy.model_digest)
-    found.add("pat_calibrationmodel", [model.id])
+    add_foundations(found, model)
     found.add("plant_equipment", [equipment.id])
     found.add("plant_instrument", equipment.instruments.values_list("id", flat=True))
     found.add("plant_tag", equipment.tags.values_list("id", flat=True))

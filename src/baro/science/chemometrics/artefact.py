@@ -74,9 +74,7 @@ def loads(json_bytes: bytes, npz_bytes: bytes, expected_digest: str) -> Calibrat
     check("JSON", expected_digest, json_bytes)
     description = json.loads(json_bytes)
     if (found := description.get("format")) not in (FORMAT, RECIPE_FORMAT):
-        raise ArtefactFormatError(
-            f"This version of Baro reads model files of the formats {FORMAT} and {RECIPE_FORMAT}, not {found!r}."
-        )
+        raise ArtefactFormatError.because("format_unknown", known=f"{FORMAT}, {RECIPE_FORMAT}", found=repr(found))
     check("npz", description["arrays_sha256"], npz_bytes)
     with np.load(io.BytesIO(npz_bytes), allow_pickle=False) as archive:
         arrays = dict(archive)

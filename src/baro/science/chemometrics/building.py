@@ -68,7 +68,7 @@ def build(recipe: Recipe, axis: npt.ArrayLike) -> Pipeline:
             inside = Region.mask(values, step.parameters["ranges"])
             left = int(np.count_nonzero(inside))
         if left < _needed(step):
-            raise RecipeError(f"{step}: {left} channels are too few, {_needed(step)} are needed.")
+            raise RecipeError.because("channels_few", step=step.name, count=left, least=_needed(step))
         left = _kept(step, left)
         named.append((f"{number}-{step.name}", _estimator(step, values, inside)))
     return Pipeline(named)
@@ -94,7 +94,8 @@ def _estimator(step: Step, axis: npt.NDArray[np.float64], inside: npt.NDArray[np
     if "spectra" in step.parameters:
         rows = np.asarray(step.parameters["spectra"], dtype=np.float64)
         if rows.shape[1] != len(axis):
-            raise RecipeError(f"{step.name}: its spectra have {rows.shape[1]} channels, the axis has {len(axis)}.")
+            found = rows.shape[1]
+            raise RecipeError.because("spectra_channels", step=step.name, found=found, expected=len(axis))
         return _MAKERS[step.name](**{**step.parameters, "spectra": rows[:, inside]})
     return _MAKERS[step.name](**step.parameters)
 

@@ -226,11 +226,9 @@ def checked(spectra: npt.ArrayLike, reference: npt.ArrayLike, channels: int) -> 
     x = np.asarray(spectra, dtype=np.float64)
     y = np.asarray(reference, dtype=np.float64)
     if x.ndim != 2 or y.shape != x.shape[:1] or x.shape[1] != channels:
-        raise CalibrationDataError(
-            f"Spectra {x.shape}, reference values {y.shape} and {channels} channels do not fit together."
-        )
+        raise CalibrationDataError.because("data_unfit", spectra=x.shape, values=y.shape, channels=channels)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise CalibrationDataError("Spectra and reference values must be finite numbers.")
+        raise CalibrationDataError.because("data_not_finite")
     return x, y
 
 

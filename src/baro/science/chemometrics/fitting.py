@@ -156,11 +156,9 @@ def described(
 
 def _enough(axis: Floats, spectra: npt.ArrayLike, reference: npt.ArrayLike, recipe: Recipe) -> tuple[Floats, Floats]:
     x, y = checked(spectra, reference, axis.size)
-    least = max(LEAST_SAMPLES, recipe.components + 3)
-    if len(y) < least:
-        raise CalibrationDataError(
-            f"{len(y)} spectra are too few for {recipe.components} latent variables: at least {least} are needed."
-        )
+    components = recipe.components
+    if len(y) < (least := max(LEAST_SAMPLES, components + 3)):
+        raise CalibrationDataError.because("spectra_few_for", count=len(y), components=components, least=least)
     if np.ptp(y) == 0.0:
-        raise CalibrationDataError("All reference values are the same: there is nothing to calibrate.")
+        raise CalibrationDataError.because("values_alike")
     return x, y

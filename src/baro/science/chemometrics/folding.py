@@ -26,9 +26,6 @@ def folds(count: int, groups: Groups, seed: int, most: int = FOLDS) -> Iterator[
         return
     known = np.unique(np.asarray(groups))
     if len(known) < 3:
-        raise CalibrationDataError(
-            f"The spectra come from {len(known)} batch(es): at least three are needed to see how the model does on a"
-            " batch it does not know."
-        )
+        raise CalibrationDataError.because("batches_few", count=len(known))
     splitter = GroupKFold(min(most, len(known)), shuffle=True, random_state=seed)
     yield from splitter.split(np.empty(count), groups=np.asarray(groups))

@@ -41,7 +41,7 @@ def t2_limit(samples: int, components: int, alpha: float, of: Literal["training"
     88). Raises CalibrationDataError without more samples than components.
     """
     if not 0 < components < samples:
-        raise CalibrationDataError(f"T² of {components} components has no limit from {samples} samples.")
+        raise CalibrationDataError.because("t2_no_limit", components=components, samples=samples)
     factor = (samples - 1) if of == "training" else (samples**2 - 1) / samples
     quantile = float(stats.f.ppf(1.0 - alpha, components, samples - components))
     return components * factor / (samples - components) * quantile
@@ -63,7 +63,7 @@ def q_limit_jackson_mudholkar(eigenvalues: npt.ArrayLike, alpha: float) -> float
     values = np.asarray(eigenvalues, dtype=np.float64)
     first, second, third = (float(np.sum(values**power)) for power in (1, 2, 3))
     if not first > 0.0:
-        raise CalibrationDataError("There is no residual, so Q has no limit.")
+        raise CalibrationDataError.because("q_no_limit")
     h = 1.0 - 2.0 * first * third / (3.0 * second**2)
     deviate = float(stats.norm.ppf(1.0 - alpha))
     inner = deviate * np.sqrt(2.0 * second * h**2) / first + 1.0 + second * h * (h - 1.0) / first**2
@@ -85,7 +85,7 @@ def chi2_moments(distances: npt.ArrayLike) -> tuple[float, float]:
     values = np.asarray(distances, dtype=np.float64)
     mean, variance = float(np.mean(values)), float(np.var(values, ddof=1))
     if not (mean > 0.0 and variance > 0.0):
-        raise CalibrationDataError("The distances of left-out spectra do not vary, so they set no limit.")
+        raise CalibrationDataError.because("distances_alike")
     return mean, 2.0 * mean * mean / variance
 
 
@@ -99,7 +99,7 @@ def chi2_robust(distances: npt.ArrayLike) -> tuple[float, float]:
     middle = float(np.median(values))
     spread = float(np.subtract(*np.quantile(values, [0.75, 0.25])))
     if not (middle > 0.0 and spread > 0.0):
-        raise CalibrationDataError("The distances do not vary, so they set no limit.")
+        raise CalibrationDataError.because("distances_alike")
     ratio = spread / middle
     if ratio > 2.685592117:
         freedom = 1.0
@@ -152,7 +152,7 @@ def left_out_limit(distances: npt.ArrayLike, alpha: float) -> float:
     values = np.sort(np.asarray(distances, dtype=np.float64))
     n = values.size
     if n < TAIL_LEAST + 2 or not values[-1] > values[0] >= 0.0:
-        raise CalibrationDataError("The distances of left-out spectra are too few or do not vary: they set no limit.")
+        raise CalibrationDataError.because("distances_few")
     if (n + 1) * alpha >= ORDER:
         at = (n + 1) * (1.0 - alpha)
         below = int(at)

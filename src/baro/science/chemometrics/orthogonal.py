@@ -44,11 +44,11 @@ class ExternalOrthogonalisation(OneToOneFeatureMixin, TransformerMixin, BaseEsti
             return self
         known = np.asarray(self.spectra, dtype=np.float64)
         if known.ndim != 2 or known.shape[1] != X.shape[1]:
-            raise RecipeError(f"Disturbing spectra {known.shape} do not belong to spectra of {X.shape[1]} channels.")
+            raise RecipeError.because("disturbing_channels", found=known.shape, expected=X.shape[1])
         _, sizes, directions = np.linalg.svd(known, full_matrices=False)
         rank = int(np.count_nonzero(sizes > 1e-10 * sizes[0])) if sizes[0] > 0.0 else 0
         if rank == 0:
-            raise RecipeError("The disturbing spectra are nothing but zeros.")
+            raise RecipeError.because("disturbing_zero")
         self.basis_ = directions[: min(self.n_components, rank)]
         return self
 

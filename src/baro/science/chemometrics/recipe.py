@@ -95,21 +95,24 @@ class Step:
         name = str(told.get("step", ""))
         spec = STEPS.get(name)
         if spec is None:
-            raise RecipeError(f"There is no step {name!r}; there are {', '.join(sorted(STEPS))}.")
+            raise RecipeError.because("step_unknown", step=repr(name), known=", ".join(sorted(STEPS)))
         given = {key: value for key, value in told.items() if key != "step"}
         if unknown := given.keys() - spec.defaults.keys():
-            raise RecipeError(f"The step {name} has no parameter {', '.join(sorted(unknown))}.")
+            raise RecipeError.because("parameter_unknown", step=name, parameters=", ".join(sorted(unknown)))
         parameters = {**spec.defaults, **given}
         for key, (low, high) in spec.bounds.items():
             value = parameters[key]
             whole = isinstance(spec.defaults[key], int)
             if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-                raise RecipeError(f"{name}: {key} has to be a {'whole ' if whole else ''}number, not {value!r}.")
+                wanted = "whole_wanted" if whole else "number_wanted"
+                raise RecipeError.because(wanted, step=name, parameter=key, value=repr(value))
             if not low <= value <= high:
-                raise RecipeError(f"{name}: {key} has to be from {low:g} to {high:g}, not {value:g}.")
+                ends = {"low": f"{low:g}", "high": f"{high:g}"}
+                raise RecipeError.because("out_of_range", step=name, parameter=key, value=f"{value:g}", **ends)
         for key, words in spec.choices.items():
             if parameters[key] not in words:
-                raise RecipeError(f"{name}: {key} has to be one of {', '.join(words)}, not {parameters[key]!r}.")
+                known, value = ", ".join(words), repr(parameters[key])
+                raise RecipeError.because("choice_unknown", step=name, parameter=key, known=known, value=value)
         _consistent(name, parameters)
         return cls(name, parameters)
 
@@ -133,16 +136,16 @@ class Recipe:
         """Raises RecipeError for steps that do not exist, parameters out of range, or no regression at the end."""
         steps = tuple(Step.parse(one) for one in told)
         if not steps or not STEPS[steps[-1].name].regression:
-            raise RecipeError("A recipe ends with a regression, such as pls.")
+            raise RecipeError.because("no_regression")
         if any(STEPS[step.name].regression for step in steps[:-1]):
-            raise RecipeError("A recipe has one regression, at its end.")
+            raise RecipeError.because("two_regressions")
         if any(step.name == "region" for step in steps[1:]):
-            raise RecipeError("Regions are chosen first: the axis belongs to the raw spectra.")
+            raise RecipeError.because("region_not_first")
         if seeing := [step.name for step in steps[:-2] if STEPS[step.name].supervised]:
-            raise RecipeError(f"{seeing[0]}: channels are chosen last, right before the regression.")
+            raise RecipeError.because("channels_not_last", step=seeing[0])
         for number, step in enumerate(steps):
             if "spectra" in step.parameters and any(other.name != "region" for other in steps[:number]):
-                raise RecipeError(f"{step.name}: its spectra are raw, so it comes first, or after the regions.")
+                raise RecipeError.because("spectra_not_first", step=step.name)
         return cls(steps)
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -185,12 +188,12 @@ def _consistent(name: str, parameters: Mapping[str, Any]) -> None:
         _spectra(name, parameters["spectra"])
     for key in ("window", "gap"):
         if key in parameters and parameters[key] % 2 == 0:
-            raise RecipeError(f"{name}: {key} has to be odd, not {parameters[key]}.")
+            raise RecipeError.because("not_odd", step=name, parameter=key, value=parameters[key])
     if (
         name in ("savgol", "savgol_nearest")
         and not parameters["deriv"] <= parameters["polyorder"] < parameters["window"]
     ):
-        raise RecipeError(f"{name}: deriv must not exceed polyorder, and polyorder has to be below window.")
+        raise RecipeError.because("savgol_orders", step=name)
 
 
 def _ranges(ranges: Any) -> None:
@@ -199,7 +202,7 @@ def _ranges(ranges: Any) -> None:
     except (TypeError, ValueError):
         pairs = []
     if not pairs or any(not low < high for low, high in pairs):
-        raise RecipeError("region: ranges are pairs of axis values, the smaller one first, such as [[600, 1638]].")
+        raise RecipeError.because("ranges_wrong")
 
 
 def _spectra(name: str, rows: Any) -> None:
@@ -208,7 +211,7 @@ def _spectra(name: str, rows: Any) -> None:
     except (TypeError, ValueError):
         values = []
     if not values or len({len(row) for row in values}) != 1 or not all(map(isfinite, chain.from_iterable(values))):
-        raise RecipeError(f"{name}: spectra are one or more rows of numbers, each as long as the spectral axis.")
+        raise RecipeError.because("spectra_wrong", step=name)
 
 
 def _short(value: Any) -> str:

@@ -42,10 +42,10 @@ class Region(TransformerMixin, BaseEstimator):
         X = validate_data(self, X)
         axis = np.arange(X.shape[1], dtype=np.float64) if self.axis is None else np.asarray(self.axis, dtype=np.float64)
         if axis.shape != (X.shape[1],):
-            raise RecipeError(f"The axis has {axis.size} values, the spectra {X.shape[1]} channels.")
+            raise RecipeError.because("axis_length", found=axis.size, expected=X.shape[1])
         self.kept_ = np.ones(axis.shape, bool) if self.ranges is None else self.mask(axis, self.ranges)
         if not self.kept_.any():
-            raise RecipeError("No channel lies in the chosen regions.")
+            raise RecipeError.because("region_empty")
         return self
 
     def transform(self, X: Any) -> Any:

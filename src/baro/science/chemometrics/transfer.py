@@ -202,13 +202,13 @@ def slope_bias(predicted: npt.ArrayLike, wanted: npt.ArrayLike, slope: bool = Tr
     """
     x, y = np.asarray(predicted, dtype=np.float64), np.asarray(wanted, dtype=np.float64)
     if x.size < 3 or x.shape != y.shape:
-        raise CalibrationDataError(f"{x.size} standards: slope and bias need at least three.")
+        raise CalibrationDataError.because("standards_few_for_slope", count=x.size)
     if not slope:
         return SlopeBias(1.0, float(np.mean(y - x)))
     spread = x - np.mean(x)
     squares = float(np.sum(spread**2))
     if not squares > 0.0:
-        raise CalibrationDataError("All standards are predicted alike: they give no slope.")
+        raise CalibrationDataError.because("standards_alike")
     b = float(np.sum(spread * y)) / squares
     offset = float(np.mean(y) - b * np.mean(x))
     residual = float(np.sum((y - b * x - offset) ** 2)) / (x.size - 2)
@@ -237,7 +237,8 @@ def parameters_of(how: How, told: Mapping[str, Any]) -> dict[str, Any]:
     """All parameters of a method, from those that were told. Raises CalibrationDataError, which names what is wrong."""
     known = DEFAULTS[how]
     if unknown := told.keys() - known.keys():
-        raise CalibrationDataError(f"{how.value} has no parameter {', '.join(sorted(unknown))}.")
+        names = ", ".join(sorted(unknown))
+        raise CalibrationDataError.because("transfer_parameter_unknown", how=how.value, parameters=names)
     whole = {**known, **told}
     for name, default in known.items():
         value = whole[name]
@@ -249,7 +250,7 @@ def parameters_of(how: How, told: Mapping[str, Any]) -> dict[str, Any]:
         else:
             fine = isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 <= value < 1.0
         if not fine:
-            raise CalibrationDataError(f"{how.value}: {name} cannot be {value!r}.")
+            raise CalibrationDataError.because("transfer_parameter", how=how.value, parameter=name, value=repr(value))
     return whole
 
 

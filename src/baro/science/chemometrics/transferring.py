@@ -256,12 +256,12 @@ def transfer(
     figures["span"] = score_span(model, seen.scores)
     if how == How.SLOPE_BIAS:
         figures |= {"slope": learnt.values.slope, "offset": learnt.values.offset, "p_slope": learnt.values.p_slope}
-    found += list(_result_findings(figures, model, how))
+    found += list(result_findings(figures, model, how))
     record = {"how": how.value, "parameters": told, "standards": len(x), **(provenance or {})}
     return Transferred(compiled(model, learnt, record, figures), learnt, tuple(found), figures)
 
 
-def _result_findings(figures: Mapping[str, Any], model: Fitted, how: How) -> Iterable[Finding]:
+def result_findings(figures: Mapping[str, Any], model: Fitted, how: How) -> Iterable[Finding]:
     kind = "rmsep" if "rmsep_after" in figures else "rmsd"
     before, after = figures[f"{kind}_before"], figures[f"{kind}_after"]
     if figures["p_gain"] > 0.05:
@@ -364,12 +364,9 @@ def _before(program: Program, operation: Operation, channels: int) -> Program:
 def _pair(model: Fitted, secondary: npt.ArrayLike, primary: npt.ArrayLike) -> Floats:
     x, x1 = np.asarray(secondary, dtype=np.float64), np.asarray(primary, dtype=np.float64)
     if x.ndim != 2 or x.shape != x1.shape or x.shape[1] != model.channels:
-        raise CalibrationDataError(
-            f"Standards {x1.shape} on the first instrument and {x.shape} on the second: they have to be the same"
-            f" samples on the {model.channels} channels of the model."
-        )
+        raise CalibrationDataError.because("standards_unfit", first=x1.shape, second=x.shape, channels=model.channels)
     if len(x) < 3:
-        raise CalibrationDataError(f"{len(x)} standards: at least three are needed to see what a transfer is worth.")
+        raise CalibrationDataError.because("standards_few", count=len(x))
     return x
 
 

@@ -787,6 +787,14 @@ def content_differs(row: dict[str, Any], content: Any, rows: dict[str, dict[str,
             if model is None:
                 return "the signed model is not there"
             says = {name: model.get(name) for name in ("code", "version", "digest")}
+            if model.get("method_id") is not None:
+                data_set = rows.get("pat_dataset", {}).get(str(model.get("data_set_id")), {})
+                says |= {"data_set": data_set.get("digest"), "validation": validation(row, key, rows)}
+        case "pat.Protocol" | "pat.Deployment" | "pat.ModelChange" as kind:
+            record = rows.get(kind.lower().replace(".", "_"), {}).get(key)
+            if record is None:
+                return f"the signed {kind} is not there"
+            says = life(kind, record, content, rows)
         case _:
             return None
     for name, value in says.items():
@@ -798,6 +806,68 @@ def content_differs(row: dict[str, Any], content: Any, rows: dict[str, dict[str,
 def canonical_hash(content: Any) -> str:
     text = json.dumps(plain_number(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def validation(row: dict[str, Any], model: str, rows: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Any]:
+    """What each validation of a model had found when a signature was given."""
+    signed = datetime.fromisoformat(str(row.get("signed_at")))
+    protocols = {key for key, one in rows.get("pat_protocol", {}).items() if str(one.get("model_id")) == model}
+    return {
+        key: run.get("passed")
+        for key, run in rows.get("pat_validationrun", {}).items()
+        if str(run.get("protocol_id")) in protocols and datetime.fromisoformat(str(run.get("recorded_at"))) <= signed
+    }
+
+
+def life(
+    kind: str, record: dict[str, Any], content: dict[str, Any], rows: dict[str, dict[str, dict[str, Any]]]
+) -> dict[str, Any]:
+    """What a protocol, a use or a change of a model says. Who drafted or asked for it, and when, is as signed where the
+    record names nobody: it was imported without its accounts."""
+
+    def other(table: str, column: str) -> dict[str, Any]:
+        return rows.get(table, {}).get(str(record.get(column)), {})
+
+    def person(name: str) -> Any:
+        return record.get(f"{name}_id") or content.get(name)
+
+    def asked() -> Any:
+        told, held = str(content.get("requested_at")), str(record.get("requested_at"))
+        return told if datetime.fromisoformat(told) == datetime.fromisoformat(held) else held
+
+    if kind == "pat.Protocol":
+        says = {name: other(*where).get("digest") for name, where in PROTOCOL.items()}
+        says |= {"criteria": record.get("criteria"), "drafted_by": person("drafted_by")}
+        return says if record.get("others_id") is not None else {k: v for k, v in says.items() if k != "others"}
+    if kind == "pat.Deployment":
+        model, instrument = other("pat_calibrationmodel", "model_id"), other("plant_instrument", "instrument_id")
+        return {
+            "model": f"{model.get('code')} v{model.get('version')}",
+            "digest": model.get("digest"),
+            "instrument": instrument.get("code"),
+            "source": instrument.get("source"),
+            "role": record.get("role"),
+            "requested_by": person("requested_by"),
+            "requested_at": asked(),
+        }
+    return {
+        "method": other("pat_method", "method_id").get("code"),
+        "old": other("pat_calibrationmodel", "old_id").get("digest"),
+        "new": other("pat_calibrationmodel", "new_id").get("digest"),
+        "kind": record.get("kind"),
+        "differences": record.get("differences"),
+        "description": record.get("description"),
+        "requested_by": person("requested_by"),
+        "requested_at": asked(),
+    }
+
+
+PROTOCOL = {
+    "model": ("pat_calibrationmodel", "model_id"),
+    "test_set": ("pat_dataset", "test_set_id"),
+    "others": ("pat_dataset", "others_id"),
+}
+"""Where the digests of a protocol's content stand: table, and column of its own."""
 
 
 def plain_number(value: Any) -> Any:

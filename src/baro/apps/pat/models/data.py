@@ -48,6 +48,7 @@ class DataSet(Named, Record):
         CALIBRATION = "calibration", _("Calibration")
         TEST = "test", _("Independent test")
         TRANSFER = "transfer", _("Transfer standards")
+        SPECIFICITY = "specificity", _("Other materials (specificity)")
 
     class Status(models.TextChoices):
         DRAFT = "draft", _("Draft")
@@ -71,7 +72,7 @@ class DataSet(Named, Record):
     digest = models.CharField(_("digest"), max_length=64)
     origin = models.JSONField(_("origin"), default=list)
     findings = models.JSONField(_("findings"), default=list)
-    made_by = models.ForeignKey("people.User", on_delete=models.PROTECT, related_name="+")
+    made_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
     made_at = models.DateTimeField(_("made at"), db_default=Now())
     frozen_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
     frozen_at = models.DateTimeField(_("frozen at"), null=True)

@@ -39,7 +39,7 @@ class Method(Named, Record):
     purpose = models.TextField(_("intended purpose"))
     criteria = models.JSONField(_("acceptance criteria"), default=list)
     scope = models.JSONField(_("approved scope of changes"), default=dict)
-    made_by = models.ForeignKey("people.User", on_delete=models.PROTECT, related_name="+")
+    made_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
     made_at = models.DateTimeField(_("made at"), db_default=Now())
 
     class Meta:
@@ -70,7 +70,7 @@ class ModelChange(Record):
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.REQUESTED)
     differences = models.JSONField(_("differences"), default=list)
     description = models.TextField(_("description"))
-    requested_by = models.ForeignKey("people.User", on_delete=models.PROTECT, related_name="+")
+    requested_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
     requested_at = models.DateTimeField(_("requested at"), db_default=Now())
     approval = models.ForeignKey(Signature, on_delete=models.PROTECT, null=True, related_name="+")
 

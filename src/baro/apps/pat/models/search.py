@@ -39,7 +39,7 @@ class Search(Record):
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
     told_at = models.DateTimeField(_("progress told at"), null=True)
     problem = models.TextField(_("problem"), blank=True)
-    asked_by = models.ForeignKey("people.User", on_delete=models.PROTECT, related_name="+")
+    asked_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
     asked_at = models.DateTimeField(_("asked at"), db_default=Now())
     ended_at = models.DateTimeField(_("ended at"), null=True)
 

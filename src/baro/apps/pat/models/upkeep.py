@@ -114,7 +114,7 @@ class Transfer(Record):
     findings = models.JSONField(_("findings"), default=list)
     figures = models.JSONField(_("figures"), default=dict)
     result = models.ForeignKey("pat.CalibrationModel", on_delete=models.PROTECT, null=True, related_name="+")
-    made_by = models.ForeignKey("people.User", on_delete=models.PROTECT, related_name="+")
+    made_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
     made_at = models.DateTimeField(_("made at"), db_default=Now())
     approval = models.ForeignKey(Signature, on_delete=models.PROTECT, null=True, related_name="+")
 

@@ -12,10 +12,14 @@ from baro.database.guards import Guard
 
 
 class Protocol(Record):
-    """What a model has to fulfil on which test set, signed before anybody looks (Annex 22 draft; ICH Q2(R2))."""
+    """What a model has to fulfil on which test set, signed before anybody looks (Annex 22 draft; ICH Q2(R2)).
+
+    others: a set of what is not the product (placebo, other strengths), to see how much of it the model refuses.
+    """
 
     guard = Guard(
-        fixed=("model_id", "test_set_id", "criteria", "drafted_by_id", "fixed_id"), fixed_when="OLD.state <> 'draft'"
+        fixed=("model_id", "test_set_id", "others_id", "criteria", "drafted_by_id", "fixed_id"),
+        fixed_when="OLD.state <> 'draft'",
     )
 
     class State(models.TextChoices):
@@ -25,9 +29,10 @@ class Protocol(Record):
 
     model = models.ForeignKey("pat.CalibrationModel", on_delete=models.PROTECT, related_name="protocols")
     test_set = models.ForeignKey("pat.DataSet", on_delete=models.PROTECT, related_name="protocols")
+    others = models.ForeignKey("pat.DataSet", on_delete=models.PROTECT, null=True, related_name="+")
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.DRAFT)
     criteria = models.JSONField(_("acceptance criteria"))
-    drafted_by = models.ForeignKey("people.User", on_delete=models.PROTECT, related_name="+")
+    drafted_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
     drafted_at = models.DateTimeField(_("drafted at"), db_default=Now())
     fixed = models.ForeignKey(Signature, on_delete=models.PROTECT, null=True, related_name="+")
 
@@ -45,7 +50,7 @@ class ValidationRun(Entry):
     """
 
     protocol = models.ForeignKey(Protocol, on_delete=models.PROTECT, related_name="runs")
-    run_by = models.ForeignKey("people.User", on_delete=models.PROTECT, related_name="+")
+    run_by = models.ForeignKey("people.User", on_delete=models.PROTECT, null=True, related_name="+")
     blind = models.BooleanField(_("first look"))
     passed = models.BooleanField(_("passed"))
     results = models.JSONField(_("results"))

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from baro.apps.ledger.errors import BaroError
 from baro.apps.pat import looking, services
-from baro.apps.pat.checking_data import findings_of
+from baro.apps.pat.checking_data import WITHOUT_REFERENCE, findings_of
 from baro.apps.pat.errors import DataInvalid, DataSetClosed, RecipeInvalid
 from baro.apps.pat.models import DataSet, Method
 from baro.apps.pat.pages.asking import REASON, dialog, number
@@ -74,7 +74,7 @@ def look(request: HttpRequest) -> HttpResponse:
         found = findings_of(
             samples, purpose, number(request.POST.get("reference_error", ""), _("error of the reference method"))
         )
-        if not np.isfinite(samples.reference).any() and purpose != DataSet.Purpose.TRANSFER:
+        if not np.isfinite(samples.reference).any() and purpose not in WITHOUT_REFERENCE:
             upload.notes.append(_("Nothing was chosen as reference value: models cannot be made of these spectra."))
         every = max(1, -(-len(rows) // PREVIEW))
         shown = samples.chosen(np.arange(len(rows)) % every == 0)

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
+from baro.apps.ledger.archive.accounts import account_name
 from baro.apps.ledger.dialogs import Act, Given, signature_dialog
 from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.services import content_hash
@@ -221,7 +222,7 @@ def approve_change(request: HttpRequest, change_id: UUID) -> HttpResponse:
         record_id=change.id,
         seen=content_hash(services.change_content(change)),
         permission=Permission.APPROVE_MODEL,
-        meaning=Meaning.APPROVED,
+        meaning=Meaning.APPROVAL,
         title=_("Approve the change of a model"),
         record=f"{change.old} → {change.new}",
         button=_("Sign"),
@@ -229,7 +230,7 @@ def approve_change(request: HttpRequest, change_id: UUID) -> HttpResponse:
         facts=[
             (_("Kind"), change.get_kind_display()),
             (_("Description"), change.description),
-            (_("Requested by"), change.requested_by.name),
+            (_("Requested by"), account_name(change, "requested_by")),
         ],
         changes=[f"{one['what']}: {one['old']} → {one['new']}" for one in change.differences],
     )

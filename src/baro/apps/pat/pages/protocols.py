@@ -20,7 +20,7 @@ from baro.apps.pat.models import Protocol, ValidationRun
 from baro.apps.pat.next_steps import next_of_model
 from baro.apps.pat.pages.asking import REASON, dialog, why_not
 from baro.apps.pat.plots import chart_titles, identity_of, plot_words, test_data
-from baro.apps.pat.report import fault_rows, figure_rows, file_name, sealed_report
+from baro.apps.pat.report import fault_rows, figure_rows, file_name, material_rows, sealed_report
 from baro.apps.people.roles import Permission
 
 
@@ -46,6 +46,7 @@ def protocol(request: HttpRequest, protocol_id: UUID) -> HttpResponse:
         "identity": identity_of(found.model, found.test_set),
         "figures": figure_rows(results["figures"], unit) if results else [],
         "faults": fault_rows(results["figures"].get("faults", [])) if results else [],
+        "materials": material_rows(results.get("others") or (), unit),
         "words": plot_words(unit),
         "titles": chart_titles(),
         "data": test_data(results) if results else {},
@@ -78,7 +79,11 @@ def fix(request: HttpRequest, protocol_id: UUID) -> HttpResponse:
         record=f"{found.model} · {found.test_set.code}",
         button=_("Fix by signature"),
         url=request.path,
-        facts=[(_("Acceptance criteria"), "; ".join(told)), (_("Test set"), found.test_set.code)],
+        facts=[
+            (_("Acceptance criteria"), "; ".join(told)),
+            (_("Test set"), found.test_set.code),
+            *([(_("Other materials"), found.others.code)] if found.others else []),
+        ],
         note=_("From now on neither criteria nor test set can change."),
     )
     return signature_dialog(request, act, signed)
@@ -115,7 +120,7 @@ def report(request: HttpRequest, protocol_id: UUID) -> HttpResponse:
 
 def _found(protocol_id: UUID) -> Protocol:
     every = Protocol.objects.select_related(
-        "model", "model__method", "model__data_set", "test_set", "fixed", "drafted_by"
+        "model", "model__method", "model__data_set", "test_set", "others", "fixed", "drafted_by"
     ).defer("model__arrays", "model__description")
     return get_object_or_404(every, id=protocol_id)
 

@@ -17,6 +17,7 @@ from baro.apps.pat.errors import DataInvalid, RecipeInvalid
 from baro.apps.pat.models import DataSet, Method, Search
 from baro.apps.pat.next_steps import next_of_model, next_of_search
 from baro.apps.pat.pages.asking import REASON, Field, dialog, number, why_not
+from baro.apps.pat.reasons import kept_words, reason_words
 from baro.apps.pat.script_words import search_words
 from baro.apps.pat.words import all_told, steps_told
 from baro.apps.people.middleware import background
@@ -144,7 +145,7 @@ def build(request: HttpRequest, search_id: UUID) -> HttpResponse:
         try:
             recipe = Recipe.parse(result["recipe"]).with_components(_whole(typed, "components", result["components"]))
         except ScienceError as error:
-            raise RecipeInvalid(detail=str(error).rstrip(".")) from error
+            raise RecipeInvalid(detail=reason_words(error)) from error
         made = services.build_model(
             request.user, found.method, found.data_set, recipe.to_json(), typed["reason"], search=found
         )
@@ -163,6 +164,7 @@ def _now(request: HttpRequest, found: Search) -> dict[str, Any]:
     built = list(found.models.defer("arrays", "description").select_related("method").order_by("version"))
     return {
         "search": found,
+        "problem": kept_words(found.problem),
         "running": running,
         "refresh": REFRESH_S,
         "share": round(100 * found.done / found.candidates) if found.candidates else 0,
@@ -245,7 +247,7 @@ def _space(typed: dict[str, str], method: Method, data_set: DataSet) -> dict[str
         space = SearchSpace.standard(axis, raman=raman, selection=chosen, components=most, folds=folds).to_json()
         return space | {"regions": [None]} if typed["space"] == "whole" else space
     except ScienceError as error:
-        raise RecipeInvalid(detail=str(error).rstrip(".")) from error
+        raise RecipeInvalid(detail=reason_words(error)) from error
 
 
 def _whole(typed: dict[str, str], name: str, otherwise: int) -> int:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from baro.apps.ledger.archive.accounts import account_id
 from baro.apps.ledger.errors import RecordChanged
 from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.services import Opened, change, content_hash, reading, sign
@@ -112,7 +113,7 @@ def change_content(found: ModelChange) -> dict[str, Any]:
         "kind": found.kind,
         "differences": found.differences,
         "description": found.description,
-        "requested_by": str(found.requested_by_id),
+        "requested_by": account_id(found, "requested_by"),
         "requested_at": found.requested_at.isoformat(),
     }
 

@@ -20,6 +20,7 @@ from baro.apps.pat.exchanging import Calibration, as_model, carried, is_pipeline
 from baro.apps.pat.models import CalibrationModel, DataSet, Deployment, Method, PredictionBlock, Search, ValidationRun
 from baro.apps.pat.packing import unpack
 from baro.apps.pat.predictions import PredictionTable
+from baro.apps.pat.reasons import reason_words
 from baro.apps.pat.samples import Samples, load_used
 from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
@@ -56,7 +57,7 @@ def build_model(
     try:
         wanted = Recipe.parse(recipe)
     except RecipeError as error:
-        raise RecipeInvalid(detail=str(error)) from error
+        raise RecipeInvalid(detail=reason_words(error)) from error
     with reading(user.company_id):
         method = Method.objects.get(id=method.id)
         data_set = DataSet.objects.select_related("instrument").get(id=data_set.id)
@@ -162,8 +163,7 @@ def approve_model(
     if not user.may(Permission.APPROVE_MODEL):
         raise user.why_not(Permission.APPROVE_MODEL)
     check_duty(user, Duty.APPROVE, {Duty.AUTHOR: [model.registered_by_id]}, Permission.APPROVE_MODEL)
-    if opened is not None:
-        reauthenticate(user, password, address)
+    reauthenticate(user, password, address)
     with change(user, reason, Permission.APPROVE_MODEL):
         found = CalibrationModel.objects.select_for_update().defer("arrays").get(id=model.id)
         if found.status != CalibrationModel.Status.TRIAL:
@@ -319,9 +319,9 @@ def _fit(method: Method, data_set: DataSet, samples: Samples, recipe: Recipe, ex
             provenance=provenance,
         )
     except (RecipeError, NotCompilableError) as error:
-        raise RecipeInvalid(detail=str(error)) from error
+        raise RecipeInvalid(detail=reason_words(error)) from error
     except ScienceError as error:
-        raise DataInvalid(detail=str(error)) from error
+        raise DataInvalid(detail=reason_words(error)) from error
 
 
 def _registered(

@@ -14,6 +14,7 @@ from procrastinate.contrib.django import app
 from baro.apps.ledger.services import Program, change
 from baro.apps.pat.errors import RecipeInvalid, StepNotOpen
 from baro.apps.pat.models import DataSet, Method, Search
+from baro.apps.pat.reasons import reason_words
 from baro.apps.pat.services.models import check_fits
 from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
@@ -38,7 +39,7 @@ def start_search(
     try:
         wanted = SearchSpace.parse(space).to_json()
     except ScienceError as error:
-        raise RecipeInvalid(detail=str(error)) from error
+        raise RecipeInvalid(detail=reason_words(error)) from error
     with change(user, reason, Permission.DEVELOP_MODEL):
         method = Method.objects.get(id=method.id)
         data_set = DataSet.objects.select_related("instrument").get(id=data_set.id)

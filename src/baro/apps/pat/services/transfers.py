@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 from django.utils.translation import gettext as _
 
 from baro.apps.ledger.services import change, reading
 from baro.apps.pat.errors import StepNotOpen, TransferInvalid
 from baro.apps.pat.models import CalibrationModel, DataSet, Transfer
-from baro.apps.pat.samples import load
+from baro.apps.pat.pairing import Pairs, check_belong, paired
+from baro.apps.pat.reasons import reason_words
 from baro.apps.pat.services.models import keep_transferred, operator_for
 from baro.apps.people.models import User
 from baro.apps.people.roles import Permission
 from baro.apps.plant.models import Instrument
 from baro.science.chemometrics import artefact
 from baro.science.chemometrics.findings import Finding, Severity
-from baro.science.chemometrics.model import Fitted, Floats
+from baro.science.chemometrics.model import Fitted
 from baro.science.chemometrics.transfer import How, parameters_of
 from baro.science.chemometrics.transferring import Transferred, transfer
 from baro.science.errors import ScienceError, TransferSpanError
-
-LEAST_SHARED = 3
-
-
-@dataclass(frozen=True, eq=False)
-class _Pairs:
-    """The same n samples on both instruments. secondary, primary: (n, p). reference: (n,), NaN where there is none."""
-
-    names: list[str]
-    secondary: Floats
-    primary: Floats
-    reference: Floats
-    unpaired: tuple[str, ...]
 
 
 def make_transfer(
@@ -60,9 +46,9 @@ def make_transfer(
     with reading(user.company_id):
         model, primary, secondary = _fresh(model.id, primary.id, secondary.id)
         method, told = _method(how, parameters)
-        _belong(model, primary, secondary, instrument_id)
+        check_belong(model, primary, secondary, instrument_id)
         fitted = operator_for(model.digest).model
-        pairs = _pairs(fitted, primary, secondary)
+        pairs = paired(fitted, primary, secondary)
     learnt = _learn(fitted, pairs, method, told, {})
     found = list(learnt.findings)
     if pairs.unpaired:
@@ -94,7 +80,7 @@ def build_transferred_model(user: User, transfer_id: UUID, reason: str) -> Calib
         model, primary, secondary = _fresh(kept.model_id, kept.primary_id, kept.secondary_id)
         method, told = _method(kept.how, kept.parameters)
         fitted = operator_for(model.digest).model
-        pairs = _pairs(fitted, primary, secondary)
+        pairs = paired(fitted, primary, secondary)
     record = {
         "instrument": kept.instrument.code,
         "model_sha256": model.digest,
@@ -135,63 +121,10 @@ def _method(how: str, parameters: Mapping[str, Any]) -> tuple[How, dict[str, Any
     try:
         return How(how), parameters_of(How(how), parameters)
     except ScienceError as error:
-        raise TransferInvalid(detail=str(error)) from error
+        raise TransferInvalid(detail=reason_words(error)) from error
 
 
-def _belong(model: CalibrationModel, primary: DataSet, secondary: DataSet, instrument_id: UUID) -> None:
-    """Raises what speaks against these records before any spectrum is looked at."""
-    if model.status == CalibrationModel.Status.RETIRED:
-        raise StepNotOpen(detail=_("the model is retired"))
-    for data_set in (primary, secondary):
-        name = {"data_set": data_set.code}
-        if data_set.purpose != DataSet.Purpose.TRANSFER:
-            raise TransferInvalid(detail=_("%(data_set)s is no set of transfer standards") % name)
-        if data_set.status != DataSet.Status.FROZEN:
-            raise TransferInvalid(detail=_("%(data_set)s is not frozen") % name)
-        if data_set.axis_digest != model.axis_digest:
-            raise TransferInvalid(detail=_("%(data_set)s is on another axis than the model") % name)
-    if primary.unit != secondary.unit:
-        raise TransferInvalid(detail=_("the two sets have different units"))
-    own = model.data_set.instrument_id if model.data_set else primary.instrument_id
-    if primary.instrument_id != own:
-        raise TransferInvalid(
-            detail=_("%(data_set)s was not measured on the model's own instrument") % {"data_set": primary.code}
-        )
-    if secondary.instrument_id != instrument_id or primary.instrument_id == secondary.instrument_id:
-        raise TransferInvalid(
-            detail=_("%(data_set)s was not measured on the other instrument") % {"data_set": secondary.code}
-        )
-
-
-def _pairs(model: Fitted, primary: DataSet, secondary: DataSet) -> _Pairs:
-    """The samples that both sets have, by name, without those that somebody excluded from one of them."""
-    one, other = load(primary), load(secondary)
-    out = set(primary.exclusions.values_list("sample", flat=True))
-    out |= set(secondary.exclusions.values_list("sample", flat=True))
-    for data_set, samples in ((primary, one), (secondary, other)):
-        if len(set(samples.sample)) < len(samples):
-            raise TransferInvalid(detail=_("%(data_set)s has a sample twice") % {"data_set": data_set.code})
-    if primary.unit != model.unit and np.isfinite(one.reference).any():
-        raise TransferInvalid(
-            detail=_("the reference values are in %(found)s, the model predicts %(expected)s")
-            % {"found": primary.unit, "expected": model.unit}
-        )
-    places = {name: i for i, name in enumerate(other.sample)}
-    shared = [(i, places[name]) for i, name in enumerate(one.sample) if name in places and name not in out]
-    if len(shared) < LEAST_SHARED:
-        raise TransferInvalid(
-            detail=_("both sets have only %(count)s samples in common") % {"count": len(shared)},
-        )
-    rows, others = (list(column) for column in zip(*shared, strict=True))
-    names = [one.sample[i] for i in rows]
-    reference = one.reference[rows]
-    reference = np.where(np.isfinite(reference), reference, other.reference[others])
-    unpaired = tuple(sorted((set(one.sample) | set(other.sample)) - set(names) - out))
-    wide = (other.spectra[others].astype(np.float64), one.spectra[rows].astype(np.float64))
-    return _Pairs(names, *wide, reference, unpaired)
-
-
-def _learn(model: Fitted, pairs: _Pairs, how: How, parameters: dict[str, Any], record: dict[str, Any]) -> Transferred:
+def _learn(model: Fitted, pairs: Pairs, how: How, parameters: dict[str, Any], record: dict[str, Any]) -> Transferred:
     try:
         return transfer(
             model,
@@ -206,7 +139,7 @@ def _learn(model: Fitted, pairs: _Pairs, how: How, parameters: dict[str, Any], r
     except TransferSpanError as error:
         raise TransferInvalid(detail="; ".join(_said(one) for one in error.findings)) from error
     except ScienceError as error:
-        raise TransferInvalid(detail=str(error)) from error
+        raise TransferInvalid(detail=reason_words(error)) from error
 
 
 def _said(finding: Finding) -> str:

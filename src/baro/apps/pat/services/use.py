@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from baro.apps.ledger.archive.accounts import account_id
 from baro.apps.ledger.errors import RecordChanged
 from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.services import Opened, change, content_hash, reading, sign, signature_holds
@@ -72,8 +73,7 @@ def approve_deployment(
     with reading(user.company_id):
         asked_by = Deployment.objects.values_list("requested_by_id", flat=True).filter(id=deployment_id).first()
     check_duty(user, Duty.APPROVE, {Duty.AUTHOR: [asked_by]}, Permission.APPROVE_MODEL)
-    if opened is not None:
-        reauthenticate(user, password, address)
+    reauthenticate(user, password, address)
     with change(user, reason, Permission.APPROVE_MODEL):
         deployment = Deployment.objects.select_for_update().get(id=deployment_id)
         if deployment.state != Deployment.State.REQUESTED:
@@ -133,7 +133,7 @@ def deployment_content(deployment: Deployment) -> dict[str, Any]:
         "instrument": deployment.instrument.code,
         "source": deployment.instrument.source,
         "role": deployment.role,
-        "requested_by": str(deployment.requested_by_id),
+        "requested_by": account_id(deployment, "requested_by"),
         "requested_at": deployment.requested_at.isoformat(),
     }
 

@@ -10,12 +10,13 @@ import numpy as np
 from django.utils.translation import gettext as _
 
 from baro.apps.ledger.apart import apart
+from baro.apps.ledger.archive.accounts import account_id
 from baro.apps.ledger.errors import RecordChanged
 from baro.apps.ledger.models import Meaning
 from baro.apps.ledger.services import Opened, change, content_hash, reading, sign, signature_holds
 from baro.apps.pat.criteria import checked
-from baro.apps.pat.errors import DataInvalid, DataSetClosed, StepNotOpen
-from baro.apps.pat.independence import check_independent
+from baro.apps.pat.errors import CriteriaInvalid, DataInvalid, DataSetClosed, StepNotOpen
+from baro.apps.pat.independence import check_independent, check_unknown
 from baro.apps.pat.models import CalibrationModel, DataSet, Protocol, ValidationRun
 from baro.apps.pat.samples import Floats, Samples, load
 from baro.apps.pat.services.data import record_look
@@ -27,6 +28,7 @@ from baro.science.chemometrics.operator import OnlineOperator, Status
 from baro.science.validation import figures, judge, parse, robustness
 
 FAULT_SEED = 20260101
+_NAMED = ("model", "model__method", "model__data_set", "test_set", "others", "fixed")
 
 
 def draft_protocol(
@@ -35,11 +37,13 @@ def draft_protocol(
     test_set: DataSet,
     criteria: Sequence[Mapping[str, Any]] | None,
     reason: str,
+    others: DataSet | None = None,
 ) -> Protocol:
-    """What a model has to fulfil on a test set; criteria None: those of its method.
+    """What a model has to fulfil on a test set; criteria None: those of its method. others: a set of the purpose
+    specificity, of what is not the product; the run reports how much of it the model refuses.
 
-    Raises CriteriaInvalid, StepNotOpen for a retired model, DataSetClosed for a draft, DataInvalid for a set that is no
-    test set or on another axis or in another unit, TestOverlaps.
+    Raises CriteriaInvalid (also for a criterion of specificity without such a set), StepNotOpen for a retired model,
+    DataSetClosed for a draft, DataInvalid for a set of another purpose, axis or unit, TestOverlaps.
     """
     with change(user, reason, Permission.DEVELOP_MODEL):
         model = CalibrationModel.objects.defer("arrays").select_related("method", "data_set").get(id=model.id)
@@ -50,8 +54,13 @@ def draft_protocol(
         if model.status == CalibrationModel.Status.RETIRED:
             raise StepNotOpen(detail=_("the model is retired"))
         _testable(model, test_set)
+        if others is not None:
+            others = DataSet.objects.get(id=others.id)
+            _refusable(model, others)
+        elif any(one["figure"] == "specificity" for one in wanted):
+            raise CriteriaInvalid(detail=_("specificity is told by a set of other materials, and none was chosen"))
         return Protocol.objects.create(
-            company_id=user.company_id, model=model, test_set=test_set, criteria=wanted, drafted_by=user
+            company_id=user.company_id, model=model, test_set=test_set, others=others, criteria=wanted, drafted_by=user
         )
 
 
@@ -106,8 +115,11 @@ def run_protocol(user: User, protocol_id: UUID, reason: str) -> ValidationRun:
         _testable(protocol.model, protocol.test_set)
         operator = operator_for(protocol.model.digest)
         tested = load(protocol.test_set)
+        if protocol.others is not None:
+            _refusable(protocol.model, protocol.others)
+        others = load(protocol.others) if protocol.others is not None else None
     blind = apart(lambda: record_look(user, protocol.test_set, f"validation of {protocol.model}"))
-    results = _results(operator, tested, protocol)
+    results = _results(operator, tested, others, protocol)
     with change(user, reason, Permission.DEVELOP_MODEL):
         protocol = _fixed(Protocol.objects.filter(id=protocol_id).select_for_update(of=("self",)))
         run = ValidationRun.objects.create(
@@ -125,12 +137,13 @@ def run_protocol(user: User, protocol_id: UUID, reason: str) -> ValidationRun:
 
 def protocol_content(protocol: Protocol) -> dict[str, Any]:
     """What the signature that fixes a protocol stands for."""
-    return {
+    content = {
         "model": protocol.model.digest,
         "test_set": protocol.test_set.digest,
         "criteria": protocol.criteria,
-        "drafted_by": str(protocol.drafted_by_id),
+        "drafted_by": account_id(protocol, "drafted_by"),
     }
+    return content if protocol.others is None else content | {"others": protocol.others.digest}
 
 
 def _testable(model: CalibrationModel, test_set: DataSet) -> None:
@@ -148,8 +161,19 @@ def _testable(model: CalibrationModel, test_set: DataSet) -> None:
     check_independent(model, test_set)
 
 
+def _refusable(model: CalibrationModel, others: DataSet) -> None:
+    """Raises what stands against a set of other materials."""
+    if others.purpose != DataSet.Purpose.SPECIFICITY:
+        raise DataInvalid(detail=_("%(data_set)s is no set of other materials") % {"data_set": others.code})
+    if others.status != DataSet.Status.FROZEN:
+        raise DataSetClosed(data_set=others.code)
+    if others.axis_digest != model.axis_digest:
+        raise DataInvalid(detail=_("%(data_set)s is on another axis than the model") % {"data_set": others.code})
+    check_unknown(model, others)
+
+
 def _fixed(found: Any) -> Protocol:
-    protocol: Protocol = found.select_related("model", "model__method", "model__data_set", "test_set", "fixed").get()
+    protocol: Protocol = found.select_related(*_NAMED).get()
     if protocol.state != Protocol.State.FIXED or protocol.fixed is None:
         raise StepNotOpen(detail=_("a protocol is run once, after it was fixed by signature"))
     if protocol.fixed.record_id != protocol.id or not signature_holds(protocol.fixed, protocol_content(protocol)):
@@ -157,12 +181,13 @@ def _fixed(found: Any) -> Protocol:
     return protocol
 
 
-def _results(operator: OnlineOperator, tested: Samples, protocol: Protocol) -> dict[str, Any]:
-    """The test set predicted, its figures, and the verdict on each criterion."""
+def _results(operator: OnlineOperator, tested: Samples, others: Samples | None, protocol: Protocol) -> dict[str, Any]:
+    """The test set predicted, its figures, how many of `others` are refused, and the verdict on each criterion."""
     predicted = operator.predict_block(tested.spectra)
     known = predicted.status == Status.OK
     at = np.flatnonzero(known)
     limits = operator.limits
+    wrong = _refusals(operator, others) if others is not None else []
     days = [moment.date().isoformat() if moment else None for moment in tested.measured_at]
     found = figures(
         tested.reference[known],
@@ -174,6 +199,7 @@ def _results(operator: OnlineOperator, tested: Samples, protocol: Protocol) -> d
         t2=predicted.t2[known],
         q=predicted.q[known],
         limits=(limits.t2_outlier, limits.q_outlier),
+        refused=[one["refused"] for one in wrong],
     )
     found["unpredicted"] = int(np.count_nonzero(~known))
     faults = _faults(operator, tested)
@@ -186,6 +212,7 @@ def _results(operator: OnlineOperator, tested: Samples, protocol: Protocol) -> d
         "limits": {"t2": limits.t2_outlier, "q": limits.q_outlier},
         "calibrated": list(operator.model.reference_range),
         "verdicts": verdicts,
+        "others": wrong,
         "samples": [
             {
                 "sample": tested.sample[i],
@@ -200,6 +227,28 @@ def _results(operator: OnlineOperator, tested: Samples, protocol: Protocol) -> d
             for i in range(len(tested))
         ],
     }
+
+
+def _refusals(operator: OnlineOperator, others: Samples) -> list[dict[str, Any]]:
+    """Of each sample that is not the product, whether the model's own limits refuse it, and by which of them."""
+    predicted, limits = operator.predict_block(others.spectra), operator.limits
+    rows = []
+    for i, name in enumerate(others.sample):
+        known = bool(predicted.status[i] == Status.OK)
+        rows.append(
+            {
+                "sample": name,
+                "material": others.batch[i],
+                "predicted": float(predicted.value[i]) if known else None,
+                "t2": float(predicted.t2[i]) if known else None,
+                "q": float(predicted.q[i]) if known else None,
+                "by_t2": known and bool(predicted.t2[i] > limits.t2_outlier),
+                "by_q": known and bool(predicted.q[i] > limits.q_outlier),
+                "refused": not bool(predicted.inside[i]),
+                "spectrum": others.spectrum_digests[i],
+            }
+        )
+    return rows
 
 
 def _faults(operator: OnlineOperator, tested: Samples) -> list[dict[str, Any]]:

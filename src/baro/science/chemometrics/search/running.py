@@ -133,14 +133,14 @@ def search(
     at = np.asarray(axis, dtype=np.float64)
     x, y = checked(spectra, reference, at.size)
     if len(y) < LEAST_SAMPLES:
-        raise CalibrationDataError(f"{len(y)} spectra are too few: at least {LEAST_SAMPLES} are needed.")
+        raise CalibrationDataError.because("spectra_few", count=len(y), least=LEAST_SAMPLES)
     if np.ptp(y) == 0.0:
-        raise CalibrationDataError("All reference values are the same: there is nothing to calibrate.")
+        raise CalibrationDataError.because("values_alike")
     labels = np.asarray([str(i) for i in range(len(y))] if groups is None else [str(group) for group in groups])
     names = [str(i + 1) for i in range(len(y))] if samples is None else [str(name) for name in samples]
-    for values, what in ((labels, "groups"), (names, "samples"), (y if measured_at is None else measured_at, "times")):
+    for values in (labels, names, y if measured_at is None else measured_at):
         if len(values) != len(y):
-            raise CalibrationDataError(f"There are {len(y)} spectra, and {len(values)} {what}.")
+            raise CalibrationDataError.because("lengths_differ", expected=len(y), found=len(values))
     candidates, left_out = space.candidates(at)
     plan = Plan.of_folds(len(y), None if groups is None else labels, seed, space.folds, space.repeats)
     origin = fingerprint(at, x, y, labels, space, seed)
@@ -214,7 +214,7 @@ def _known(done: Sequence[Mapping[str, Any]], candidates: list[Candidate], origi
     for told in done:
         number = told.get("candidate")
         if told.get("of") != origin or not isinstance(number, int) or not 0 <= number < len(candidates):
-            raise SearchError("These results belong to other data, another space or another seed: begin anew.")
+            raise SearchError.because("results_foreign")
         known[number] = restored(candidates[number], told)
     return known
 

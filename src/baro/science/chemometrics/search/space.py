@@ -54,19 +54,20 @@ class SearchSpace:
         Raises SearchError, which says what is missing or out of range, and RecipeError for a step.
         """
         if not isinstance(told, Mapping):
-            raise SearchError("A search space is an object with regions and chains.")
+            raise SearchError.because("space_no_object")
         if unknown := told.keys() - {"regions", "chains", *_BOUNDS}:
-            raise SearchError(f"A search space has no {', '.join(sorted(unknown))}.")
+            raise SearchError.because("space_unknown", parameters=", ".join(sorted(unknown)))
         numbers: dict[str, int] = {}
         for name, (low, high) in _BOUNDS.items():
             value = told.get(name, {"components": COMPONENTS, "folds": FOLDS, "repeats": REPEATS}[name])
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise SearchError(f"{name} has to be a whole number from {low} to {high}, not {value!r}.")
+                raise SearchError.because("space_number", parameter=name, low=low, high=high, value=repr(value))
             numbers[name] = value
         regions = tuple(_region(one) for one in _list(told.get("regions", [None]), "regions"))
         chains = tuple(_chain(one) for one in _list(told.get("chains"), "chains"))
         if len(regions) * len(chains) > MOST_CANDIDATES:
-            raise SearchError(f"{len(regions) * len(chains):,} candidates are more than {MOST_CANDIDATES:,}.")
+            count = f"{len(regions) * len(chains):,}"
+            raise SearchError.because("candidates_many", count=count, most=f"{MOST_CANDIDATES:,}")
         return cls(regions, chains, **numbers)
 
     @classmethod
@@ -87,7 +88,7 @@ class SearchSpace:
         """
         values = np.sort(np.asarray(axis, dtype=np.float64))
         if values.size < 3:
-            raise SearchError(f"An axis of {values.size} channels is too short to search.")
+            raise SearchError.because("axis_short", count=values.size)
 
         def part(low: float, high: float) -> list[list[float]]:
             first, last = round(low * (values.size - 1)), round(high * (values.size - 1))
@@ -134,7 +135,7 @@ class SearchSpace:
                 known.add(key)
                 found.append(Candidate(len(found), recipe))
         if not found:
-            raise SearchError("No candidate fits the axis: every window is wider than its region.")
+            raise SearchError.because("candidates_none")
         return found, left_out
 
 
@@ -148,7 +149,7 @@ def _fits(recipe: Recipe, axis: npt.NDArray[np.float64]) -> bool:
 
 def _list(told: Any, name: str) -> Sequence[Any]:
     if not isinstance(told, list | tuple) or not told:
-        raise SearchError(f"{name} has to be a list that is not empty.")
+        raise SearchError.because("space_empty", parameter=name)
     return told
 
 
@@ -162,11 +163,11 @@ def _region(told: Any) -> Ranges | None:
 
 def _chain(told: Any) -> tuple[Step, ...]:
     if not isinstance(told, list | tuple) or not all(isinstance(one, Mapping) for one in told):
-        raise SearchError("A chain is a list of steps, such as [{'step': 'snv'}].")
+        raise SearchError.because("chain_no_list")
     steps = tuple(Step.parse(one) for one in told)
     for step in steps:
         if step.name == "region" or STEPS[step.name].regression:
-            raise SearchError(f"A chain holds preprocessing only: {step.name} is told elsewhere in a search space.")
+            raise SearchError.because("chain_whole", step=step.name)
     return steps
 
 
