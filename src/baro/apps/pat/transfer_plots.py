@@ -193,7 +193,7 @@ def transfer_words(unit: str) -> dict[str, str]:
         "score": _("Score of latent variable %(n)s, in standard deviations of the calibration"),
         "calibration": _("calibration"),
         "standards": _("standards"),
-        "missing": _("missing"),
+        "missing": _("missing sample"),
         "value": _("Value (%(unit)s)") % {"unit": unit},
         "error": _("Error of left-out standards (%(unit)s)") % {"unit": unit},
         "before": _("without a transfer"),
