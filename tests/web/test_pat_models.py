@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from baro.apps.ledger.services import accept_accountability
-from baro.apps.pat.models import CalibrationModel
+from baro.apps.pat.models import CalibrationModel, Protocol
 from tests.apps.pat.making import Room, rows
+from tests.apps.pat.test_specificity import materials
 from tests.plant import Plant
 from tests.web.conftest import Browser, SignIn
 
@@ -92,3 +93,22 @@ def test_who_may_not_is_told_why(room: Room, signed_in: SignIn) -> None:
     page = signed_in("operator1", room.plant).get(f"/pat/models/{model.code}/1").content.decode()
     assert re.search(r'<button disabled[^>]*data-testid="validate"', page)
     assert 'data-testid="why-validate"' in page
+
+
+def test_a_protocol_names_what_is_not_the_product(room: Room, signed_in: SignIn) -> None:
+    model = room.model()
+    test_set = room.frozen("test-1", rows(4, seed=9, first=101), "test")
+    others = room.frozen("others", materials(), "specificity", reference_method="")
+    browser = signed_in("science1", room.plant)
+    here = f"/pat/models/{model.code}/1/validate"
+    assert "others (n = 18)" in browser.get(here).content.decode()
+    form = {"test_set": str(test_set.id), "criteria": "rmsep at_most 2\nspecificity at_least 60", "reason": "x"}
+    refused = browser.post(here, form | {"others": ""})
+    assert (refused.status_code, "PAT-0008" in refused.content.decode()) == (422, True)
+    place = browser.post(here, form | {"others": str(others.id)}).headers["HX-Redirect"]
+    protocol = Protocol.objects.none().model(id=place.rsplit("/", 1)[1])
+    room.fixed(room.again(protocol))
+    assert browser.post(f"{place}/run", {"reason": "validation"}).status_code == 204
+    page = browser.get(place).content.decode()
+    table = page.split('data-testid="materials"')[1].split("</table>")[0]
+    assert all(name in table for name in ("placebo", "other substance", "the product"))

@@ -82,6 +82,9 @@ def validate(request: HttpRequest, code: str, version: int) -> HttpResponse:
     sets = DataSet.objects.filter(
         purpose=DataSet.Purpose.TEST, status=DataSet.Status.FROZEN, axis_digest=found.axis_digest
     ).order_by("-frozen_at")
+    materials = DataSet.objects.filter(
+        purpose=DataSet.Purpose.SPECIFICITY, status=DataSet.Status.FROZEN, axis_digest=found.axis_digest
+    ).order_by("-frozen_at")
     lines = to_lines(found.method.criteria) if found.method else ""
     fields = [
         Field(
@@ -89,6 +92,15 @@ def validate(request: HttpRequest, code: str, version: int) -> HttpResponse:
             _("Test set"),
             "select",
             options=[(str(one.id), f"{one.code} (n = {one.count})") for one in sets] or [("", _("none"))],
+        ),
+        Field(
+            "others",
+            _("What is not the product"),
+            "select",
+            options=[
+                ("", _("none: specificity is not told")),
+                *((str(one.id), f"{one.code} (n = {one.count})") for one in materials),
+            ],
         ),
         Field("criteria", _("Acceptance criteria"), "criteria", lines, figure_choices()),
         REASON,
@@ -98,7 +110,9 @@ def validate(request: HttpRequest, code: str, version: int) -> HttpResponse:
         chosen = sets.filter(id=_uuid(typed["test_set"])).first()
         if chosen is None:
             raise CriteriaInvalid(detail=_("there is no frozen test set on the model's axis"))
-        made = services.draft_protocol(request.user, found, chosen, from_lines(typed["criteria"]), typed["reason"])
+        others = materials.filter(id=_uuid(typed["others"])).first()
+        wanted = from_lines(typed["criteria"])
+        made = services.draft_protocol(request.user, found, chosen, wanted, typed["reason"], others)
         return protocol_address(made)
 
     note = _("The signature that comes next fixes test set and criteria. Only after it the test set is looked at.")
