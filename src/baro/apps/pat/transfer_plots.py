@@ -190,7 +190,7 @@ def left_out_data(pairs: Pairs, seen: LeftOut, unit: str) -> dict[str, Any]:
 def transfer_words(unit: str) -> dict[str, str]:
     """Words of the charts' script."""
     return {
-        "score": _("Score of latent variable %(n)s, in standard deviations of the calibration"),
+        "score": _("Score %(n)s (SD of the calibration)"),
         "calibration": _("calibration"),
         "standards": _("standards"),
         "missing": _("missing sample"),

@@ -124,8 +124,8 @@ SENTENCES: dict[str, Promise] = {
     ),
     "transfer_unpaired": _("%(count)s samples were measured on one of both instruments only, and were not used."),
     "transfer_no_gain": _(
-        "The transfer does not help: standards that it did not know are predicted with an error of %(after)s %(unit)s,"
-        " without it %(before)s %(unit)s."
+        "That the transfer helps is not proven (p = %(p)s): standards that it did not know are predicted with an error"
+        " of %(after)s %(unit)s, without it %(before)s %(unit)s."
     ),
     "transfer_worse_than_model": _(
         "After the transfer the error is %(after)s %(unit)s, that of the model on its own instrument %(rmsecv)s"

@@ -218,7 +218,7 @@ def _span(choice: Choice) -> dict[str, Any]:
         "findings": all_told([one.to_json() for one in found.findings]),
         "count": len(found.pairs.names),
         "figures": [
-            (_("Range of values"), f"{100 * share:.0f} %", _("of the calibration's; at least 50 % is needed")),
+            (_("Range of values"), f"{100 * share:.0f}\u00a0%", _("of the calibration's; at least 50 % is needed")),
             (
                 _("Spread of scores"),
                 f"{seen.span['spread']:.2f}",
@@ -230,7 +230,7 @@ def _span(choice: Choice) -> dict[str, Any]:
                 _("latent variable %(n)s") % {"n": seen.span["latent_variable"]},
             ),
             *(
-                [(_("Calibration samples between the standards"), f"{100 * float(seen.between.mean()):.0f} %", "")]
+                [(_("Calibration samples between the standards"), f"{100 * float(seen.between.mean()):.0f}\u00a0%", "")]
                 if seen.between.size
                 else []
             ),
@@ -253,12 +253,12 @@ def _method_row(one: Tried, query: str) -> dict[str, Any]:
         "parameters": parameters_told(one.parameters),
         "chosen": one.chosen,
         "error": shown(one.error),
-        "interval": f"{shown(one.interval[0])} … {shown(one.interval[1])}" if one.interval else "",
+        "interval": f"{shown(one.interval[0])}\u00a0…\u00a0{shown(one.interval[1])}" if one.interval else "",
         "alike": one.p_best is not None and one.p_best > LIKE_BEST,
         "p_best": shown(one.p_best) if one.p_best is not None and one.p_best < 1.0 else "",
         "p_gain": shown(figures.get("p_gain")),
-        "outside": f"{100 * figures['outside_after']:.0f} %" if figures else "",
-        "outside_before": f"{100 * figures['outside_before']:.0f} %" if figures else "",
+        "outside": f"{100 * figures['outside_after']:.0f}\u00a0%" if figures else "",
+        "outside_before": f"{100 * figures['outside_before']:.0f}\u00a0%" if figures else "",
         "findings": all_told([found.to_json() for found in one.findings if found.code not in _SHARED]),
         "url": f"{reverse('pat:draft-transfer')}?{query}&{urlencode(told)}" if one.error is not None else "",
     }
@@ -296,7 +296,7 @@ def _gain(one: Transfer) -> tuple[str, str, str]:
 
 
 def _interval(three: tuple[float, float, float]) -> str:
-    return f"{shown(three[0])} ({shown(three[1])} … {shown(three[2])})"
+    return f"{shown(three[0])} ({shown(three[1])}\u00a0…\u00a0{shown(three[2])})"
 
 
 def _field(name: str, default: Any, given: str | None) -> Field:
