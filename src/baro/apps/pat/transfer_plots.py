@@ -199,6 +199,7 @@ def transfer_words(unit: str) -> dict[str, str]:
         "before": _("without a transfer"),
         "after": _("after the transfer"),
         "own": _("on its own instrument"),
+        "outside": _("Outside the model"),
         "wanted": _("Reference value (%(unit)s)") % {"unit": unit},
         "wanted_model": _("Predicted on its own instrument (%(unit)s)") % {"unit": unit},
         "predicted": _("Predicted on the other instrument (%(unit)s)") % {"unit": unit},

@@ -52,10 +52,11 @@ const draw = {
     const all = [...data.wanted, ...data.before, ...data.after];
     const low = Math.min(...all), high = Math.max(...all), room = 0.05 * (high - low || 1);
     const range = [low - room, high + room];
-    const open = (inside) => inside.map((fine) => (fine ? "circle" : "x-thin-open"));
+    const out = [...data.wanted.keys()].flatMap((i) => [["before", i], ["after", i]]).filter(([when, i]) => !data[`inside_${when}`][i]);
     Plotly.react(node, [
-      dots(data.wanted, data.before, words.before, data.sample, { size: 8, symbol: open(data.inside_before).map((one) => (one === "circle" ? "circle-open" : one)), color: ORANGE, line: { width: 1.5, color: ORANGE } }),
-      dots(data.wanted, data.after, words.after, data.sample, { size: 8, symbol: open(data.inside_after), color: colour.blue, line: { width: 1.5, color: colour.blue } }),
+      dots(data.wanted, data.before, words.before, data.sample, { size: 8, symbol: "circle-open", color: ORANGE, line: { width: 1.5, color: ORANGE } }),
+      dots(data.wanted, data.after, words.after, data.sample, { size: 8, color: colour.blue }),
+      dots(out.map(([, i]) => data.wanted[i]), out.map(([when, i]) => data[when][i]), words.outside, out.map(([, i]) => data.sample[i]), { size: 13, symbol: "x-thin-open", color: colour.strong, line: { width: 1.2, color: colour.strong } }),
     ], framed({
       shapes: [{ type: "line", x0: range[0], y0: range[0], x1: range[1], y1: range[1], layer: "below", line: { color: colour.strong, width: 1.2 } }],
       xaxis: { title: { text: unit(data.by_reference ? words.wanted : words.wanted_model) }, range }, yaxis: { title: { text: unit(words.predicted) }, range },
