@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from baro.apps.pat.models import CalibrationModel, DataSet, Deployment, Protocol, Search
+from baro.apps.pat.models import CalibrationModel, DataSet, Deployment, Protocol, Search, Transfer
 
 
 def data_set_address(data_set: DataSet) -> str:
@@ -30,3 +30,8 @@ def protocol_address(protocol: Protocol) -> str:
 def deployment_address(deployment: Deployment) -> str:
     """The page of a model on an instrument."""
     return reverse("pat-models:deployment", args=[deployment.id])
+
+
+def transfer_address(transfer: Transfer) -> str:
+    """The page of a transfer."""
+    return reverse("pat:transfer", args=[transfer.id])

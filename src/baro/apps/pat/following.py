@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from baro.apps.pat.addresses import deployment_address, model_address, protocol_address
 from baro.apps.pat.models import CalibrationModel, DataSet, Deployment, ModelChange, Protocol, Transfer, ValidationRun
-from baro.apps.pat.queries import model_address, protocol_address
 
 Text = str | Promise
 
@@ -100,4 +100,4 @@ def _use(kept: Transfer, made: CalibrationModel | None) -> Following:
         return Following(words, False, _("after the approval"), model_address(made) if made else "")
     told = f"{found.get_role_display()} · {found.get_state_display()}"
     in_force = found.state == Deployment.State.ACTIVE and found.role == Deployment.Role.CHAMPION
-    return Following(words, in_force, told, model_address(made))
+    return Following(words, in_force, told, deployment_address(found))

@@ -20,6 +20,7 @@ from baro.apps.pat.addresses import (
     model_address,
     protocol_address,
     search_address,
+    transfer_address,
 )
 from baro.apps.pat.models import (
     CalibrationModel,
@@ -183,7 +184,7 @@ def _things(method: Method) -> dict[str, Thing]:
         transfers,
         _("Transfer"),
         lambda one: f"{one.model} → {one.instrument}",
-        lambda one: reverse("pat:transfer", args=[one.id]),
+        transfer_address,
         Transfer.State,
     )
     alarms = UpkeepAlarm.objects.filter(deployment__model__method=method).select_related("deployment__model")

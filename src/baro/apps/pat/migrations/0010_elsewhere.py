@@ -16,7 +16,7 @@ PEOPLE = {
 
 
 class Migration(migrations.Migration):
-    dependencies = [migrations.swappable_dependency(settings.AUTH_USER_MODEL), ("pat", "0008_check_given")]
+    dependencies = [migrations.swappable_dependency(settings.AUTH_USER_MODEL), ("pat", "0009_prediction_model")]
 
     operations = [
         *(
