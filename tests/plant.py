@@ -25,6 +25,8 @@ from baro.historian.sink import PostgresSink
 from baro.simulator.tablets import Tablet, axis, demo_lots
 
 LOTS = {lot.letter: lot for lot in demo_lots()}
+PROOFS = 2
+"""Of who quality1 is, on record from the beginning: the demo's model and its use were signed."""
 
 
 @dataclass

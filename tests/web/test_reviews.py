@@ -13,7 +13,7 @@ from baro.apps.ledger.signing import Finding, check
 from baro.apps.manufacturing.models import Lot
 from baro.apps.people.models import SignIn
 from baro.apps.release.queries import lot_of, records
-from tests.plant import LOTS, Plant, work
+from tests.plant import LOTS, PROOFS, Plant, work
 from tests.web.conftest import Browser
 from tests.web.conftest import SignIn as SignedIn
 
@@ -59,7 +59,8 @@ def test_each_lot_is_listed_marked_and_signed_by_itself(plant: Plant, three: lis
         assert len({review.signature_id for review in made}) == 2
         assert len({review.signature.seal for review in made}) == 2
         assert {check(review.signature, review.id) for review in made} == {Finding.VALID}
-        assert SignIn.objects.filter(purpose="signature", outcome="accepted").count() == 1, "one proof of identity"
+        proofs = SignIn.objects.filter(purpose="signature", outcome="accepted").count()
+        assert proofs == PROOFS + 1, "one proof of identity"
         for lot in three[:2]:
             assert standing(lot, records(lot_of(lot))).reviewed
     assert re.findall(r'name="lot" value="([^"]*)"', client.get("/reviews").content.decode()) == three[2:]
