@@ -18,6 +18,7 @@ from django.utils.translation import gettext, gettext_noop
 from baro.apps.pat.errors import DataInvalid, ExtraMissing, ModelNotExportable, PipelineIncomplete, PipelineRefused
 from baro.apps.pat.models import CalibrationModel
 from baro.apps.pat.packing import pack
+from baro.apps.pat.reasons import reason_words
 from baro.science.chemometrics.artefact import ModelArtefact, loads
 from baro.science.chemometrics.calibration import Purpose
 from baro.science.chemometrics.exchange import onnx_file, sklearn_file

@@ -22,8 +22,7 @@ SENTENCES: dict[str, Promise] = {
     "choice_unknown": gettext_lazy("%(step)s: %(parameter)s has to be one of %(known)s, not %(value)s"),
     "not_odd": gettext_lazy("%(step)s: %(parameter)s has to be odd, not %(value)s"),
     "savgol_orders": gettext_lazy(
-        "%(step)s: the derivative must not exceed the polynomial order, and that has to be below the"
-        " window"
+        "%(step)s: the derivative must not exceed the polynomial order, and that has to be below the window"
     ),
     "ranges_wrong": gettext_lazy("region: ranges are pairs of axis values, the smaller one first, such as 600-1638"),
     "spectra_wrong": gettext_lazy(
