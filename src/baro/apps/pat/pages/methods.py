@@ -27,8 +27,6 @@ from baro.apps.pat.pages.asking import REASON, Field, dialog, number, why_not
 from baro.apps.people.roles import Permission
 from baro.apps.quality.models import Product
 
-CRITERIA_SHOWN = 8
-
 
 @require_GET
 def methods(request: HttpRequest) -> HttpResponse:
