@@ -33,9 +33,9 @@ from baro.science.chemometrics.thinning import Floats32, places, prepared, progr
 from baro.science.errors import ScienceError
 
 MOST_VALUES, MOST_POINTS, LEAST_POINTS = 4_000_000, 1000, 120
-ROWS_AT_ONCE = 125
+ROWS_AT_ONCE = 25
 SECONDS = 0.4
-FIT_MOST, MAP_FROM = 500, 500
+FIT_MOST, MAP_FROM = 500, 100
 MAP_CHANNELS = 100
 KEPT_SETS = 512 << 20
 """Bytes of spectra that are kept in memory for the next look; the last set looked at is always."""
