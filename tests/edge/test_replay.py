@@ -52,7 +52,7 @@ def test_new_blocks_do_not_wait_for_the_backlog_and_lots_keep_their_order(tmp_pa
     sink = MemorySink()
     courier = Courier(spool, sink, rate=1)  # after its first step the backlog stands still
     courier.start()
-    until(lambda: sink.blocks)
+    until(lambda: courier.behind)  # what comes from now on is new
     backlog = spool.newest
     spool.append([AXIS, samples(PRESS, 801, "A"), ended(PRESS, "A"), samples(ROOM, 801), samples(PUMP, 1, "B")], {})
     courier.wake()

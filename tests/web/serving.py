@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,8 @@ def served_live() -> Iterator[str]:
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
+    # `baro.web.asgi` says so when it is imported, which an earlier test may have done, whose filters are gone
+    warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -65,7 +65,7 @@ def test_upload_look_preprocess_choose_and_exclude(address: str) -> None:
         expect(page.get_by_test_id("explorer-banner")).to_be_hidden()
         page.get_by_test_id("steps").locator("input[name=window]").fill("8")
         page.get_by_test_id("steps").locator("input[name=window]").press("Tab")
-        expect(page.get_by_test_id("explorer-banner")).to_contain_text("odd")
+        expect(page.get_by_test_id("explorer-banner")).to_contain_text("홀수")
         problems.clear()  # the refusal that was asked for
         page.get_by_test_id("colour-by").select_option("batch")
         # somewhere on the height of the plot a line passes under the pointer

@@ -89,10 +89,10 @@ class ExchangeError(ScienceError):
     """
 
     def __init__(self, step: str, why: str, **facts: Any) -> None:
+        super().__init__(f"{step}: {why % facts}.")
         self.step = step
         self.why = why
         self.facts = facts
-        super().__init__(f"{step}: {why % facts}.")
 
 
 class NotExportableError(ExchangeError):

@@ -138,7 +138,7 @@ def test_data_that_cannot_be_searched_are_refused() -> None:
         next(search(DATA.axis, DATA.spectra, np.ones(60), DATA.groups, SPACE, seed=1))
     with pytest.raises(CalibrationDataError, match="at least three"):
         next(search(DATA.axis, DATA.spectra, DATA.reference, ["A", "B"] * 30, SPACE, seed=1))
-    with pytest.raises(CalibrationDataError, match="groups"):
+    with pytest.raises(CalibrationDataError, match="batches"):
         next(search(DATA.axis, DATA.spectra, DATA.reference, ["A", "B"], SPACE, seed=1))
     broken = DATA.spectra.copy()
     broken[3, 3] = np.nan
